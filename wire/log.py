@@ -114,6 +114,9 @@ class Log(Protocol):
     def bounds(self, stream: str) -> Bounds:
         """Say what the log holds of a stream; raises StreamUnknownError."""
 
+    def settled(self, stream: str, group: str) -> dict[int, int]:
+        """The next offset by partition that a group settled; a partition it never did is absent."""
+
     def append(self, stream: str, records: Sequence[NewRecord]) -> None:
         """Append; on return every record is durable, and ordered within its partition.
 

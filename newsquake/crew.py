@@ -1,0 +1,67 @@
+"""Run several stage loops as threads of one process; all stop when one of them fails."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+from .errors import StageStoppedError
+
+Loop = Callable[[threading.Event], object]
+
+
+class Crew:
+    """A context in which the loops run; leaving it stops and joins them.
+
+    Refuses to swallow: the first error of a loop is raised by `check` and on leaving.
+    """
+
+    def __init__(self, loops: Mapping[str, Loop], drain_s: float = 9.0) -> None:
+        self.stop = threading.Event()
+        self._drain_s = drain_s
+        self._errors: list[tuple[str, BaseException]] = []
+        self._threads = [
+            threading.Thread(target=self._run, args=(name, loop), name=name, daemon=True)
+            for name, loop in loops.items()
+        ]
+
+    def _run(self, name: str, loop: Loop) -> None:
+        try:
+            loop(self.stop)
+        except BaseException as error:  # noqa: BLE001 - carried to the thread that waits
+            self._errors.append((name, error))
+            self.stop.set()
+
+    def check(self) -> None:
+        """Raise StageStoppedError if a loop has failed."""
+        if self._errors:
+            name, error = self._errors[0]
+            raise StageStoppedError(f"{name}: {error}") from error
+
+    def wait(self, until: Callable[[], bool] = lambda: False, poll_s: float = 0.05) -> None:
+        """Return when `until()` holds or the crew is stopped; raises what a loop raised."""
+        while not self.stop.is_set() and not until():
+            self.stop.wait(poll_s)
+        self.check()
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop.set()
+        deadline = time.monotonic() + self._drain_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        late = [thread.name for thread in self._threads if thread.is_alive()]
+        if kind is None:
+            self.check()
+            if late:
+                raise StageStoppedError(f"{', '.join(late)} did not stop within {self._drain_s:g} s")

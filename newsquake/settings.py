@@ -1,0 +1,131 @@
+"""The settings: one TOML file and the environment, read once at the edge, then frozen.
+
+Any setting has an environment variable: `NEWSQUAKE_` and its name, with `__` between a
+section and its field (`NEWSQUAKE_INGEST__HEARTBEAT_S`). The environment wins over the file.
+Defaults stand beside the code that they configure, in each stage's own `settings`.
+"""
+
+import tomllib
+import uuid
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from alerts.settings import AlertsSettings, Receiver, Rule, Watch
+from classifier.settings import ClassifierSettings
+from ingest.settings import IngestSettings, Source
+
+from .errors import ConfigurationError
+
+
+class KafkaOptions(BaseModel, frozen=True, extra="forbid"):
+    """SASL and TLS options, passed to kafka-python as they are named there."""
+
+    security_protocol: str | None = None
+    sasl_mechanism: str | None = None
+    sasl_plain_username: str | None = None
+    sasl_plain_password: SecretStr | None = None
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    ssl_password: SecretStr | None = None
+    ssl_check_hostname: bool | None = None
+
+    def revealed(self) -> dict[str, Any]:
+        """The options that are set, with their secrets in clear, for the client alone."""
+        return {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in self
+            if value is not None
+        }
+
+
+class WebSettings(BaseModel, frozen=True, extra="forbid"):
+    """Where the metrics, health and JSON endpoints listen; port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8321, ge=0, le=65535)
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NEWSQUAKE_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    home: Path = Path("newsquake-home")
+    log: str = Field(default="embedded", pattern=r"^(embedded|kafka://[^\s/]+)$")
+    store: str | None = None
+    stream_prefix: str | None = None
+    kafka_options: KafkaOptions = KafkaOptions()
+    ingest: IngestSettings = IngestSettings()
+    classifier: ClassifierSettings = ClassifierSettings()
+    alerts: AlertsSettings = AlertsSettings()
+    web: WebSettings = WebSettings()
+    sources: tuple[Source, ...] = ()
+    watches: tuple[Watch, ...] = Field(default=(), max_length=200)
+    rules: tuple[Rule, ...] = ()
+    receivers: tuple[Receiver, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order: command line, environment, file; nothing else is read."""
+        file = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, file
+
+    @property
+    def store_url(self) -> str:
+        """The SQLAlchemy URL of the store; by default SQLite in the home."""
+        return self.store or f"sqlite:///{self.home.absolute() / 'store.db'}"
+
+
+def load(config: Path | None, **given: Any) -> Settings:
+    """Read the settings; `given` are command-line values that win where not None.
+
+    Raises ConfigurationError, which names each wrong setting; secrets are not shown.
+    """
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=config)
+
+    if config is not None and not config.is_file():
+        raise ConfigurationError(f"no such file: {config}", "give --config a TOML file that exists")
+    try:
+        return FromFile(**{name: value for name, value in given.items() if value is not None})
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{config} is not TOML: {error}") from error
+    except ValidationError as error:
+        raise ConfigurationError(describe(error), "see the README, Settings") from error
+
+
+def describe(error: ValidationError) -> str:
+    """Say which settings are wrong and why, without their values (one may be a secret)."""
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg']}"
+        for each in error.errors(include_input=False, include_url=False)
+    )
+
+
+def home_id(home: Path) -> str:
+    """The lasting short name of a home, made at its first use."""
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / "id"
+    if not file.exists():
+        fresh = file.with_suffix(".new")
+        fresh.write_text(uuid.uuid4().hex[:12])
+        fresh.rename(file)
+    return file.read_text().strip()
