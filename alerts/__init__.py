@@ -1,0 +1,1 @@
+"""Scored articles in; counts, trends, incidents and signed alerts out."""

@@ -1,0 +1,1 @@
+"""Alembic finds its scripts here; `open_store` runs them."""
