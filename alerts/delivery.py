@@ -1,0 +1,197 @@
+"""The delivery: from the outbox to the receivers, as signed webhooks.
+
+For each receiver: (1) claim what is due, (2) send, (3) settle. A crash between (2) and (3)
+sends the message again under the same `webhook-id`, by which receivers tell copies: delivery
+is at least once. Messages of one incident reach a receiver in order, each only after the one
+before it was delivered or given up; incidents do not wait for one another, nor receivers.
+"""
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+import httpx2
+import structlog
+
+from .errors import StoreBusyError
+from .mailbox import Letter, Mailbox
+from .metrics import AlertsMetrics
+from .retry import Decision, decide
+from .settings import AlertsSettings, Receiver
+from .store import Store
+from .webhook import Attempt, BadSecretError, Sender, open_client
+
+DEADLINE_S = 10.0
+POLL_S = 0.5
+AT_ONCE = 8  # messages under way to one receiver
+GRACE_S = 2.0  # what a request under way is given when we stop
+CLAIM_MARGIN_S = 60.0  # more than settling waits for the store's lock
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Route:
+    receiver: Receiver
+    mailbox: Mailbox
+    sender: Sender
+
+
+class Delivery:
+    """Delivers until stopped. Raises BadSecretError at once; a bad receiver stops no other."""
+
+    def __init__(
+        self,
+        store: Store,
+        receivers: Sequence[Receiver],
+        settings: AlertsSettings,
+        metrics: AlertsMetrics,
+        clock: Callable[[], datetime],
+        *,
+        client: httpx2.AsyncClient | None = None,
+        chance: Callable[[], float] = random.random,
+        deadline_s: float = DEADLINE_S,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self._client = client or open_client()
+        self._backoff_s = settings.backoff_s
+        self._metrics = metrics
+        self._clock = clock
+        self._chance = chance
+        self._deadline_s = deadline_s
+        self._poll_s = poll_s
+        # One of us at a time: SQLite's writers wait by sleeping, and wake in no order.
+        self._turn = asyncio.Lock()
+        self._routes = [self._route(store, receiver) for receiver in receivers]
+
+    def _route(self, store: Store, receiver: Receiver) -> _Route:
+        try:
+            sender = Sender(
+                self._client, receiver.url, receiver.secret, self._deadline_s, self._clock
+            )
+        except BadSecretError as error:
+            raise BadSecretError(f"receiver {receiver.name}: {error}") from None
+        return _Route(receiver, Mailbox(store, receiver), sender)
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until `stop` is set; it ends within about two seconds, messages intact."""
+        try:
+            asyncio.run(self._run(stop))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _run(self, stop: threading.Event) -> None:
+        stopping = asyncio.Event()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._client)
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            for route in self._routes:
+                group.create_task(self._serve(route, stopping))
+            while not stop.is_set():  # noqa: ASYNC110  a thread's event cannot be awaited
+                await asyncio.sleep(0.1)
+            stopping.set()
+
+    async def _serve(self, route: _Route, stopping: asyncio.Event) -> None:
+        gone: bool | None = None
+        while not stopping.is_set():
+            pause_s = self._poll_s
+            try:
+                if gone is None and (gone := await self._stored(route.mailbox.disabled)):
+                    log.error("delivery.receiver_disabled", receiver=route.receiver.name)
+                if gone:
+                    await self._bury(route)
+                else:
+                    gone = await self._round(route, stopping)
+            except StoreBusyError as error:
+                log.warning("delivery.store_busy", error=str(error))
+                pause_s = self._backoff_s
+            await _pause(stopping, pause_s)
+
+    async def _round(self, route: _Route, stopping: asyncio.Event) -> bool:
+        """Send everything that is due; say whether the receiver asked never to be called again."""
+        lease_s = self._deadline_s + CLAIM_MARGIN_S
+        while not stopping.is_set():
+            letters = await self._stored(route.mailbox.take, self._clock(), lease_s, AT_ONCE)
+            if not letters:
+                return False
+            under_way = (self._deliver(route, letter, stopping) for letter in letters)
+            if any(await asyncio.gather(*under_way)):
+                log.error("delivery.receiver_disabled", receiver=route.receiver.name)
+                return True
+        return False
+
+    async def _deliver(self, route: _Route, letter: Letter, stopping: asyncio.Event) -> bool:
+        sending = route.sender.send(letter.id, letter.payload)
+        attempt = await _unless_stopped(sending, stopping)
+        if attempt is None:
+            await self._stored(route.mailbox.release, letter, self._clock())
+            return False
+        return await self._settle(route, letter, attempt)
+
+    async def _settle(self, route: _Route, letter: Letter, attempt: Attempt) -> bool:
+        decision = decide(attempt, letter.attempt, self._clock(), self._chance())
+        outcome = f"{attempt.reason} {attempt.status or ''}".strip()
+        try:
+            await self._stored(route.mailbox.settle, letter, decision, outcome)
+        except StoreBusyError as error:
+            # It stays claimed, and is sent again under its id when the claim has run out.
+            log.warning("delivery.store_busy", message=letter.id, error=str(error))
+        self._report(route, letter, attempt, decision)
+        return decision.disable
+
+    async def _stored(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        async with self._turn:
+            return await asyncio.to_thread(work, *args, **kwargs)
+
+    async def _bury(self, route: _Route) -> None:
+        for _ in range(await self._stored(route.mailbox.bury)):
+            self._metrics.delivery("disabled")
+
+    def _report(self, route: _Route, letter: Letter, attempt: Attempt, decision: Decision) -> None:
+        # Never the address: chat services put their secret there.
+        here = log.bind(
+            receiver=route.receiver.name, message=letter.id, incident=letter.incident_id,
+            alert=letter.event, attempt=letter.attempt, reason=attempt.reason,
+            status=attempt.status,
+        )  # fmt: skip
+        if decision.state == "delivered":
+            self._metrics.delivery("delivered")
+            here.info("delivery.delivered")
+        elif decision.state == "dead":
+            self._metrics.delivery("disabled" if decision.disable else "dead")
+            here.error("delivery.dead")
+        else:
+            self._metrics.delivery("retried")
+            here.warning("delivery.retried", next_at=str(decision.next_at))
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        pass
+
+
+async def _unless_stopped(
+    sending: Coroutine[None, None, Attempt], stopping: asyncio.Event
+) -> Attempt | None:
+    """Return what the request came to, or None where it was broken off because we stop."""
+    request = asyncio.ensure_future(sending)
+    ending = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({request, ending}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({request}, timeout=GRACE_S)
+        return request.result() if request.done() else None
+    finally:
+        ending.cancel()
+        request.cancel()
+        await asyncio.wait({request})
