@@ -1,0 +1,179 @@
+"""The model: texts in, probabilities out; the same scores whoever shares the batch."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from . import probes
+from .backends import Backend, Floats, Ids, Logits, choose, needed, open_backend
+from .batching import padded_length, plan
+from .errors import MemoryExhaustedError, ScoringError
+from .manifest import SHIPPED, Artifact, read
+from .scores import Scores
+from .settings import BackendName
+from .texts import article_text
+from .tokenizing import Tokenizing, Tokens
+
+__all__ = ["Model", "Scores", "article_text", "load"]
+
+MOST_THREADS = 16
+
+_log = structlog.get_logger()
+
+
+class Model:
+    """A checked artifact on a backend. Threads may share it.
+
+    Prepare, forward and interpret are apart; `score` is the three in a row.
+    """
+
+    def __init__(self, artifact: Artifact, tokenizing: Tokenizing, backend: Backend) -> None:
+        self.artifact = artifact
+        self.name = artifact.name
+        self.backend_name = backend.name
+        self.topics = artifact.labels.topics
+        self._tokenizing = tokenizing
+        self._backend = backend
+        # None: as many as the budget allows. `alone` sets 1.
+        self._rows: int | None = None
+        self._workers = ThreadPoolExecutor(backend.workers, thread_name_prefix="model")
+
+    def score(self, texts: Sequence[str]) -> list[Scores]:
+        """Score any strings; one result for each, in order.
+
+        Raises ScoringError where the model gives no finite number, MemoryExhaustedError where
+        even one text does not fit.
+        """
+        prepared = self.prepare(texts)
+        return self.interpret(self.forward(prepared), prepared)
+
+    def prepare(self, texts: Sequence[str]) -> list[Tokens]:
+        """Turn texts into tokens."""
+        return self._tokenizing(texts) if texts else []
+
+    def forward(self, prepared: Sequence[Tokens]) -> Logits:
+        """Compute the logits of each, in order, in batches by length."""
+        topics = np.empty((len(prepared), len(self.topics)), np.float32)
+        sentiments = np.empty((len(prepared), 3), np.float32)
+        batches = plan([len(text.ids) for text in prepared], self._backend.token_budget, self._rows)
+        done = self._workers.map(
+            lambda batch: self._compute([prepared[index].ids for index in batch]), batches
+        )
+        for batch, logits in zip(batches, done, strict=True):
+            topics[batch], sentiments[batch] = logits.topics, logits.sentiments
+        return Logits(topics, sentiments)
+
+    def _compute(self, rows: list[tuple[int, ...]]) -> Logits:
+        """Compute one batch; where memory runs out, compute its halves."""
+        try:
+            logits = self._backend.forward(*_padded(rows, alone=self._rows == 1))
+        except MemoryExhaustedError:
+            if len(rows) == 1:
+                raise
+            _log.warning("classifier.batch_split", texts=len(rows))
+            half = len(rows) // 2
+            first, second = self._compute(rows[:half]), self._compute(rows[half:])
+            return Logits(
+                np.concatenate([first.topics, second.topics]),
+                np.concatenate([first.sentiments, second.sentiments]),
+            )
+        return Logits(logits.topics[: len(rows)], logits.sentiments[: len(rows)])
+
+    def interpret(self, logits: Logits, prepared: Sequence[Tokens]) -> list[Scores]:
+        """Turn logits into calibrated probabilities by label."""
+        if not (np.isfinite(logits.topics).all() and np.isfinite(logits.sentiments).all()):
+            raise ScoringError("the model's answer is not a number")
+        fit = self.artifact.calibration
+        topics = _softmax(logits.topics / np.float64(fit.topic_temperature))
+        shifted = logits.sentiments + np.array(fit.sentiment_bias, np.float64)
+        sentiments = _softmax(shifted / fit.sentiment_temperature)
+        labels = self.artifact.labels
+        return [
+            Scores(
+                dict(zip(labels.topics, topic, strict=True)),
+                dict(zip(labels.sentiments, sentiment, strict=True)),
+                text.truncated,
+                len(text.ids),
+            )
+            for topic, sentiment, text in zip(
+                topics.tolist(), sentiments.tolist(), prepared, strict=True
+            )
+        ]
+
+    def alone(self) -> None:
+        """From now on compute every text by itself: slower, and surely the same scores."""
+        self._rows = 1
+
+    def check(self) -> None:
+        """Score the probes; raises ArtifactError where an answer breaks the contract."""
+        probes.check(self)
+
+    def close(self) -> None:
+        """Let the worker threads go."""
+        self._workers.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def load(
+    path: Path | None = None, backend: BackendName = "auto", threads: int | None = None
+) -> Model:
+    """Load an artifact (default: the one shipped) and check that it keeps its contract.
+
+    `threads`: cores to use; default all that the process may, at most 16. Scores of the onnx
+    backend do not depend on it. Raises ArtifactError, naming the file and what to do, or
+    BackendError where the backend cannot run here.
+    """
+    chosen = choose(backend)
+    artifact = read(path or SHIPPED, needed(chosen))
+    tokenizing = Tokenizing(artifact.folder / "tokenizer.json", artifact.manifest.max_tokens)
+    opened = open_backend(chosen, artifact, threads or _cores())
+    model = Model(artifact, tokenizing, opened)
+    model.check()
+    if opened.name == "onnx" and probes.company_matters(model):
+        _log.warning("classifier.company_matters", backend=opened.name)
+        model.alone()
+    _log.info("classifier.model_loaded", model=model.name, backend=opened.name)
+    return model
+
+
+def _cores() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine has."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(usable or 1, MOST_THREADS)
+
+
+def _padded(rows: Sequence[tuple[int, ...]], *, alone: bool) -> tuple[Ids, Ids]:
+    """Return ids and mask. A single row is computed twice: two rows take the kernels of many."""
+    width = padded_length(max(map(len, rows)))
+    height = len(rows) if alone else max(2, len(rows))
+    ids: Ids = np.zeros((height, width), np.int64)
+    mask: Ids = np.zeros((height, width), np.int64)
+    for index in range(height):
+        row = rows[min(index, len(rows) - 1)]
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return ids, mask
+
+
+def _softmax(logits: NDArray[np.float64] | Floats) -> NDArray[np.float64]:
+    """Softmax over the last axis, in double precision."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)
+    shares: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
