@@ -70,17 +70,15 @@ def alerts_loops(here: Installation, clock: Clock, *, deliver: bool) -> dict[str
     counting = Alerts(
         here.log,
         here.store,
-        settings.alerts,
+        settings.desk,
         metrics,
         here.stage_metrics,
         clock,
-        watches=settings.watches,
-        rules=settings.rules,
         receivers=[receiver.name for receiver in receivers],
     )
     loops: dict[str, Loop] = {"alerts": counting.run}
     if receivers:
-        sending = Delivery(here.store, receivers, settings.alerts, metrics, wall_clock)
+        sending = Delivery(here.store, receivers, settings.desk, metrics, wall_clock)
         loops["delivery"] = sending.run
     return loops
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from alerts import report
-from ingest.archive import Archive, read_archive
+from ingest.archive import Archive, read
 from wire.errors import StreamUnknownError
 from wire.log import Log, Position
 from wire.messages import DeadLetter, Incident, decode
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ingest.replay import Replay
 
 STALLED_S = 300.0
+
+Show = Callable[[int, datetime], None]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -74,20 +76,19 @@ def run(
 ) -> Outcome:
     """Replay the files until everything in them is judged, and report over them."""
     started = time.monotonic()
-    archive = read_archive(files)
-    replay = replay_of(here, archive, speed, direct=direct)
+    archive = read(files)
     with ExitStack() as stack:
+        show = stack.enter_context(progress_bar(len(archive.rows)))
+        replay = replay_of(here, archive, speed, direct=direct, show=show)
         crew = stack.enter_context(Crew(other_loops(here, replay, deliver, ingest_only)))
-        show = stack.enter_context(progress_bar(archive))
-        through = replay.run(crew.stop, progress=show)
+        through = replay.run(crew.stop)
         crew.check()
-        show("judging", through)
         crew.wait(judged(here, through))
     return outcome(here, archive, time.monotonic() - started)
 
 
 def replay_of(
-    here: Installation, archive: Archive, speed: float | None, *, direct: bool
+    here: Installation, archive: Archive, speed: float | None, *, direct: bool, show: Show
 ) -> "Replay":
     """The ingest stage on a virtual clock over the archive's rows."""
     from ingest.metrics import IngestMetrics
@@ -96,13 +97,13 @@ def replay_of(
     return Replay(
         here.log,
         here.home,
-        archive.rows,
-        archive.broken,
+        archive,
         settings=here.settings.ingest,
         metrics=IngestMetrics(here.registry),
         stage_metrics=here.stage_metrics,
         speed=speed,
         direct=direct,
+        progress=show,
     )
 
 
@@ -136,32 +137,28 @@ def judged(here: Installation, through: datetime) -> Callable[[], bool]:
 
 
 @contextmanager
-def progress_bar(archive: Archive) -> Iterator[Callable[[str, datetime], None]]:
-    """A bar on stderr along the archive's time; quiet where nobody watches."""
+def progress_bar(rows: int) -> Iterator[Show]:
+    """A bar on stderr over the rows that were admitted; quiet where nobody watches."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}"))
-    with Progress(
-        *columns, TimeElapsedColumn(), console=console, disable=not sys.stderr.isatty()
-    ) as bar:
-        first, last = archive.first.timestamp(), archive.last.timestamp()
-        task = bar.add_task("replay", total=max(last - first, 1), at="")
+    columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[at]}"))
+    quiet = not sys.stderr.isatty()
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet) as bar:
+        task = bar.add_task("replay", total=rows, at="")
 
-        def show(doing: str, at: datetime) -> None:
-            bar.update(
-                task, description=doing, completed=at.timestamp() - first, at=f"{at:%Y-%m-%d %H:%M}"
-            )
+        def show(done: int, at: datetime) -> None:
+            bar.update(task, completed=done, at=f"{at:%Y-%m-%d %H:%M}")
 
         yield show
 
 
 def outcome(here: Installation, archive: Archive, seconds: float) -> Outcome:
     """Read back what became of the archive; raises where an article is missing."""
-    ids = archive.ids
+    ids = {row.id for row in archive.rows} | {item.id for item in archive.broken}
     counts, counted = report.counts(here.store, ids)
-    dead = (dead_ids(here.log) & archive.all_ids) - report.known_ids(here.store, archive.all_ids)
+    dead = dead_ids(here.log) & ids - report.known(here.store, ids)
     result = Outcome(
         read=archive.read,
-        distinct=len(archive.all_ids),
+        distinct=len(ids),
         counted=counted,
         dead_letters=len(dead),
         counts=counts,

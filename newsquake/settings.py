@@ -18,7 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from alerts.settings import AlertsSettings, Receiver, Rule, Watch
+from alerts.settings import AlertsSettings, Receiver, Watch
 from classifier.settings import ClassifierSettings
 from ingest.settings import IngestSettings, Source
 
@@ -72,7 +72,6 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     sources: tuple[Source, ...] = ()
     watches: tuple[Watch, ...] = Field(default=(), max_length=200)
-    rules: tuple[Rule, ...] = ()
     receivers: tuple[Receiver, ...] = ()
 
     @classmethod
@@ -86,6 +85,11 @@ class Settings(BaseSettings):
         """Order: command line, environment, file; nothing else is read."""
         file = TomlConfigSettingsSource(settings_cls)
         return init_settings, env_settings, file
+
+    @property
+    def desk(self) -> AlertsSettings:
+        """What the alerts stage is told: its section, and the watches."""
+        return self.alerts.model_copy(update={"watches": self.watches})
 
     @property
     def store_url(self) -> str:
