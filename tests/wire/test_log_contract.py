@@ -238,9 +238,11 @@ def test_a_start_past_the_end_is_lost(log: Log) -> None:
     log.append("one", texts("a"))
     incarnation = log.bounds("one").incarnation
 
-    _take_from(log, Position(incarnation, 1))
     with pytest.raises(PositionLostError):
         _take_from(log, Position(incarnation, 2))
+    log.append("one", texts("b"))
+    with log.join("one", "g", lambda _: Position(incarnation, 1)) as member:
+        assert ["b"] == values(take_all(member, 1))
 
 
 def test_a_start_in_another_incarnation_is_lost(log: Log) -> None:
@@ -449,6 +451,7 @@ def test_a_span_of_elsewhere_is_refused(log: Log) -> None:
 
 def test_threads_share_one_log(log: Log) -> None:
     """Several appenders and a reader at once lose nothing and keep each thread's order."""
+
     def write(name: str) -> None:
         for number in range(20):
             log.append("one", texts(f"{name}{number}"))
