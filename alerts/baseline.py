@@ -23,6 +23,9 @@ _LEVEL_PRIOR_BUCKETS = 12.0
 _OWN_HOURS = 6.0  # stories that a key's own hour must show before it outweighs the pool
 _OWN_HOURS_MIN, _OWN_HOURS_MAX = 60.0, 600.0
 _ALPHA_PRIOR, _ALPHA_PRIOR_WEIGHT = 0.15, 30.0
+_ROUGH_BUCKETS = 576  # before, winsorising would hold a fast key down
+_ORDINARY = 0.5  # the weight from which a bucket teaches the variance
+_HOUR_BUCKETS = 12
 _PHI_PRIOR, _PHI_PRIOR_WEIGHT = 1.2, 130.0
 
 
@@ -67,7 +70,7 @@ class Baseline(msgspec.Struct):
         """Learn from one bucket; returns the count as learned, relative to the level."""
         self.known += 1
         deviation = math.sqrt(self.phi * mean + self.alpha * mean * mean)
-        count = min(count, mean + 2.5 * deviation + 1.0) if self.known > 576 else count
+        count = min(count, mean + 2.5 * deviation + 1.0) if self.known > _ROUGH_BUCKETS else count
         if self._is_holiday(count, mean):
             weight *= 0.1
         level = self.level()
@@ -76,7 +79,7 @@ class Baseline(msgspec.Struct):
         self.visits[hour] = _HOUR_FORGET * self.visits[hour] + weight
         self.stories = _LEVEL_FORGET * self.stories + weight * count
         self.exposure = _LEVEL_FORGET * self.exposure + weight * mean / level
-        if weight > 0.5 and self.known > WEEK_BUCKETS:
+        if weight > _ORDINARY and self.known > WEEK_BUCKETS:
             self._learn_spread(count, mean)
         return count / level
 
@@ -94,7 +97,7 @@ class Baseline(msgspec.Struct):
         self.hour_observed += count
         self.hour_expected += mean
         self.hour_buckets += 1
-        if self.hour_buckets == 12:
+        if self.hour_buckets == _HOUR_BUCKETS:
             self._close_hour()
         if self.known % 288 == 0:
             self._estimate()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Table, select, update
 
 from wire.errors import PositionLostError
 from wire.log import Position, Span
@@ -43,7 +43,8 @@ class Counter:
         table = tables.positions
         wanted = (table.c.stream == self._stream) & (table.c.partition == partition)
         with self._store.read() as connection:
-            row = connection.execute(select(table.c.incarnation, table.c.next).where(wanted)).first()
+            query = select(table.c.incarnation, table.c.next).where(wanted)
+            row = connection.execute(query).first()
         return Position(row.incarnation, row.next) if row else None
 
     def begin(self, partitions: Iterable[int]) -> None:
@@ -130,7 +131,11 @@ class Counter:
         ])
 
     def _add(
-        self, connection: Connection, table: Any, columns: tuple[str, ...], rows: list[dict[str, Any]]
+        self,
+        connection: Connection,
+        table: Table,
+        columns: tuple[str, ...],
+        rows: list[dict[str, Any]],
     ) -> None:
         """Add integers to rows, in key order, so that several counters never deadlock."""
         if not rows:

@@ -71,7 +71,7 @@ def _read(record: Record) -> Item | Dead:
         return Dead(record, "unscored", "no topics or no sentiments")
     names = (message.article.id, message.article.story_id, top(message.topics))
     if not all(0 < len(name) <= MAX_ID for name in names):
-        return Dead(record, "too_long", f"an id, story or topic is empty or over {MAX_ID} characters")
+        return Dead(record, "too_long", f"an id, story or topic is empty or over {MAX_ID} long")
     return Item(record.partition, message)
 
 
@@ -81,9 +81,9 @@ def dead_id(record: Record) -> str:
     return key or sha256(record.value).hexdigest()[:32]
 
 
-def top(probabilities: Mapping[str, float]) -> str:
+def top(probabilities: Mapping[Any, float]) -> str:
     """Name the most probable label; of equals, the first by name."""
-    return min(probabilities, key=lambda label: (-probabilities[label], label))
+    return str(min(probabilities, key=lambda label: (-probabilities[label], label)))
 
 
 def tally(

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import msgspec
 
 from .baseline import Baseline
-from .errors import StateError
 from .keys import WEEK_BUCKETS
 from .shape import Place
 from .tail import log10_tail
@@ -32,13 +31,16 @@ _CALM_BUCKETS = 12
 _MAX_WEEKS = 1e12
 
 
-class Surprise(NamedTuple):
+class Surprise(msgspec.Struct, frozen=True):
     """The most surprising window that ends now: once in `weeks` weeks on this key."""
 
     weeks: float = 0.0
     buckets: int = HOUR
     observed: int = 0
     expected: float = 0.0
+
+
+CALM = Surprise()
 
 
 class Verdict(NamedTuple):
@@ -60,6 +62,7 @@ class Detector(msgspec.Struct):
     surging: bool = False
     calm: int = 0
     slow: int = 0
+    surprise: Surprise = CALM
 
     def update(
         self, here: Place, count: int, pool: list[float], weeks: float, min_stories: int
@@ -71,7 +74,7 @@ class Detector(msgspec.Struct):
         """
         mean = self.baseline.mean(here, pool)
         self._push(count, mean)
-        surprise = self._surprise(min_stories)
+        surprise = self.surprise = self._surprise(min_stories)
         change = self._turn(surprise, weeks)
         weight = self._weight(surprise)
         relative = self.baseline.learn(here, count, mean, weight)
@@ -117,14 +120,14 @@ class Detector(msgspec.Struct):
         at = self.at
         longest = (at - min(SCALES[-1], self.filled)) % RING
         if self.capped[at] - self.capped[longest] < min_stories:
-            return Surprise()
+            return CALM
         if self.baseline.known < SILENT_BUCKETS:
-            return Surprise()
+            return CALM
         tails = [(self._tail(buckets, min_stories), buckets) for buckets in SCALES]
         tail, buckets = min(tails)
         observed, expected = self.window(buckets)
         weeks = min(10.0 ** min(-tail, 20.0) / TESTS_PER_WEEK, _MAX_WEEKS)
-        return Surprise(weeks, buckets, observed, expected) if tail < 0 else Surprise()
+        return Surprise(weeks, buckets, observed, expected) if tail < 0 else CALM
 
     def _tail(self, buckets: int, min_stories: int = 0) -> float:
         back = (self.at - min(buckets, self.filled)) % RING
@@ -155,19 +158,3 @@ class Detector(msgspec.Struct):
         if not suspicious and self.slow > 0:
             self.slow -= 1
         return 1.0
-
-    def dump(self) -> bytes:
-        """Write the state, every bit of it."""
-        return _encoder.encode(self)
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Detector)
-
-
-def load(state: bytes) -> Detector:
-    """Read a state; raises StateError where it is not one."""
-    try:
-        return _decoder.decode(state)
-    except msgspec.DecodeError as error:
-        raise StateError(f"the stored state of a detector cannot be read: {error}") from error

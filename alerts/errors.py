@@ -22,7 +22,3 @@ class StoreBusyError(StoreError):
 
 class StaleError(AlertsError):
     """somebody else has moved this position or taken this lease: the transaction was rolled back"""
-
-
-class StateError(AlertsError):
-    """the stored state of a detector cannot be read"""

@@ -19,10 +19,12 @@ _PRIOR_BUCKETS = 24.0  # two weeks of an hour's buckets: then the desk's own new
 # A newswire for Europe and America before anything was seen: quiet nights, a peak from
 # the European midday to the American close, a quarter at weekends. Of mean one.
 _DAY = tuple(
-    0.35 + 1.25 * math.exp(-0.5 * ((hour - 15.0) / 4.5) ** 2) + 0.25 * math.exp(-0.5 * ((hour - 8) / 2.5) ** 2)
+    0.35
+    + 1.25 * math.exp(-0.5 * ((hour - 15.0) / 4.5) ** 2)
+    + 0.25 * math.exp(-0.5 * ((hour - 8.0) / 2.5) ** 2)
     for hour in range(24)
 )
-_RAW = [share for _ in range(5) for share in _DAY] + [0.25 * share for _ in range(2) for share in _DAY]
+_RAW = [share * (1.0 if day < 5 else 0.25) for day in range(7) for share in _DAY]  # noqa: PLR2004
 DEFAULT = tuple(value * HOURS / sum(_RAW) for value in _RAW)
 
 

@@ -4,6 +4,7 @@ A copy is no news: within two days of the last copy it changes nothing. Rows tha
 late and rows of a backfill never get here.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -82,15 +83,19 @@ class MemoryRows:
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = sorted(rows, key=lambda row: (row.observed_at, row.id))
+        self._times = [row.observed_at for row in self._rows]
+        self._stories: dict[str, list[Row]] = {}
+        for row in self._rows:
+            self._stories.setdefault(row.story_id, []).append(row)
 
     def between(self, start: int, stop: int) -> list[Row]:
         """Return the rows of some buckets."""
-        return [row for row in self._rows if start <= row.bucket < stop]
+        first = bisect_left(self._times, start * MICROSECONDS)
+        return self._rows[first : bisect_left(self._times, stop * MICROSECONDS)]
 
     def earlier(self, stories: Iterable[str], since: int, before: int) -> list[Row]:
         """Return the earlier rows of some stories."""
-        wanted = set(stories)
         return [
-            row for row in self._rows
-            if row.story_id in wanted and since <= row.observed_at < before
+            row for story in stories for row in self._stories.get(story, ())
+            if since <= row.observed_at < before
         ]

@@ -24,7 +24,8 @@ _SPEAKS = (
     r"|upgrades?|downgrades?|strategists?|analysts?|economists?"
 )
 _SPEAKER_AFTER = re.compile(
-    rf"(?:['\u2019]s?)?(?:\s+[\w.\-]+){{0,3}}?\s+(?:{_SPEAKS}|(?:raises|cuts)\s+(?:price\s+)?target)\b",
+    rf"(?:['\u2019]s?)?(?:\s+[\w.\-]+){{0,3}}?\s+"
+    rf"(?:{_SPEAKS}|(?:raises|cuts)\s+(?:price\s+)?target)\b",
     re.IGNORECASE,
 )
 # "Goldman says it will cut jobs" speaks of itself

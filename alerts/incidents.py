@@ -1,0 +1,157 @@
+"""Incidents: opened, updated, resolved. Pure; times are bucket ends."""
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from wire.messages import Alert, Evidence, Incident, Severity
+
+from .detector import Surprise
+from .keys import BUCKET_S, MILLIONTHS, Key, moment
+from .stories import First, Row
+
+MAX_EVIDENCE = 10
+MERGE_BUCKETS = 12  # keys that open within an hour of each other on the same stories are one
+SHARED = 0.5
+WARNING_AT, CRITICAL_AT = 10.0, 1000.0  # times the surprise that opens
+_SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+
+Event = Literal["opened", "updated", "resolved"]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What happened to an incident at `at` (microseconds). Without an event nobody is told."""
+
+    incident: Incident
+    at: int
+    event: Event | None
+
+
+def key_of(incident: Incident) -> Key:
+    """Name the key of an incident."""
+    return Key(incident.topic or "", incident.watch or "")
+
+
+def incident_id(key: Key, opened_at: int) -> str:
+    """Name an incident: the same key and opening bucket give the same id anywhere."""
+    digest = sha256(f"{key.topic}\0{key.watch}\0{opened_at}".encode()).hexdigest()
+    return f"inc_{digest[:20]}"
+
+
+def severity(weeks: float, threshold: float, *, warm: bool) -> Severity:
+    """Grade a surprise against the one that opens; a cold baseline says no more than info."""
+    if not warm or weeks < WARNING_AT * threshold:
+        return "info"
+    return "warning" if weeks < CRITICAL_AT * threshold else "critical"
+
+
+def opened(
+    key: Key, at: int, surprise: Surprise, grade: Severity, *, warm: bool, stories: Sequence[Row]
+) -> Incident:
+    """Open an incident at a bucket's end (microseconds)."""
+    return Incident(
+        id=incident_id(key, at),
+        topic=key.topic or None,
+        watch=key.watch or None,
+        state="open",
+        severity=grade,
+        provisional=not warm,
+        opened_at=moment(at),
+        resolved_at=None,
+        observed=surprise.observed,
+        expected=round(surprise.expected, 3),
+        surprise_weeks=round(surprise.weeks, 2),
+        evidence=evidence(stories),
+    )
+
+
+def worse(
+    incident: Incident, surprise: Surprise, grade: Severity, stories: Sequence[Row]
+) -> Incident:
+    """Note a worse window; severity never falls while an incident is open."""
+    rank = max(_SEVERITIES.index(grade), _SEVERITIES.index(incident.severity))
+    return replace(
+        incident,
+        severity=_SEVERITIES[rank],
+        observed=surprise.observed,
+        expected=round(surprise.expected, 3),
+        surprise_weeks=round(surprise.weeks, 2),
+        evidence=evidence(stories),
+    )
+
+
+def resolved(incident: Incident, at: int) -> Incident:
+    """Close an incident."""
+    return replace(incident, state="resolved", resolved_at=moment(at))
+
+
+def joined(incident: Incident, key: Key) -> Incident:
+    """Note another key that surges on the same stories."""
+    other: dict[str, str | None] = {"topic": key.topic or None, "watch": key.watch or None}
+    return incident if other in incident.also else replace(incident, also=(*incident.also, other))
+
+
+def evidence(stories: Iterable[Row]) -> tuple[Evidence, ...]:
+    """Choose the headlines to show: most negative first, one per source."""
+    ordered = sorted(stories, key=lambda row: (-row.negative, row.observed_at, row.id))
+    chosen: dict[str, Row] = {}
+    for row in ordered:
+        chosen.setdefault(row.source, row)
+    return tuple(shown(row) for row in list(chosen.values())[:MAX_EVIDENCE])
+
+
+def shown(row: Row) -> Evidence:
+    """Show a row as a headline."""
+    return Evidence(
+        title=row.title, link=row.url, source=row.source,
+        observed_at=moment(row.observed_at), negative=row.negative / MILLIONTHS,
+    )
+
+
+def negatives(fresh: Iterable[First], key: Key, since_bucket: int) -> list[Row]:
+    """List the negative stories of a key from a bucket on."""
+    return [
+        first.row for first in fresh
+        if first.row.sentiment == "negative" and key in first.keys
+        and first.row.bucket >= since_bucket
+    ]
+
+
+def host(
+    open_ones: Iterable[Incident], key: Key, at: int, fresh: Sequence[First], stories: Sequence[Row]
+) -> Incident | None:
+    """Find an incident just opened on the same stories, at least as specific as the key."""
+    mine = {row.story_id for row in stories}
+    for incident in sorted(open_ones, key=lambda one: (key_of(one).rank, one.opened_at, one.id)):
+        other = key_of(incident)
+        recent = incident.opened_at >= moment(at - MERGE_BUCKETS * BUCKET_S * 1_000_000)
+        if other.rank > key.rank or not recent:
+            continue
+        theirs = {row.story_id for row in negatives(fresh, other, 0)}
+        if mine and len(mine & theirs) >= SHARED * len(mine):
+            return incident
+    return None
+
+
+def alert(change: Change) -> Alert:
+    """Write what is sent about a change; raises nothing, but a change needs an event."""
+    assert change.event is not None
+    return Alert(event=change.event, incident=change.incident, text=line(change))
+
+
+def line(change: Change) -> str:
+    """Say it in one line, as a trader reads it on a phone."""
+    incident = change.incident
+    name = key_of(incident).shown
+    if change.event == "resolved":
+        return f"RESOLVED {name}: negative news is back to normal"
+    maybe = " (provisional: still learning)" if incident.provisional else ""
+    top = f' - "{incident.evidence[0].title[:120]}"' if incident.evidence else ""
+    rarity = f"once in {incident.surprise_weeks:,.0f} weeks"
+    return (
+        f"{incident.severity.upper()} {name}: {incident.observed} negative stories, "
+        f"{incident.expected:.1f} expected, {rarity}{maybe}{top}"
+    )

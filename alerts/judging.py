@@ -1,0 +1,207 @@
+"""The judge: one per installation, and one transaction per stretch of closed buckets.
+
+Detector states, incidents, alerts in the outbox and `judged_through` are committed
+together. Two judges cannot both commit: the lease's generation and `judged_through` are
+compared and set. A newcomer takes the lease at once; who lost it stands by until it expires.
+`wall` decides only that; `clock`, which may be virtual, stamps the letters.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Row as Fetched
+
+from wire.messages import Incident, encode
+
+from . import tables
+from .desk import Desk, KeyState
+from .detector import HOUR
+from .errors import StaleError
+from .incidents import Change, alert, key_of
+from .keys import BUCKET_S, MICROSECONDS, Key, microseconds
+from .rows import StoredRows
+from .settings import AlertsSettings
+from .shape import Pool
+from .store import Store
+
+_pool = msgspec.msgpack.Decoder(Pool)
+_key_state = msgspec.msgpack.Decoder(KeyState)
+_incident = msgspec.json.Decoder(Incident)
+
+
+class Judge:
+    """Judges what closed. Raises StaleError where another judge took over."""
+
+    def __init__(
+        self,
+        store: Store,
+        stream: str,
+        settings: AlertsSettings,
+        clock: Callable[[], datetime],
+        receivers: Sequence[str] = (),
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._stream = stream
+        self._settings = settings
+        self._receivers = tuple(receivers)
+        self._clock = clock
+        self._wall = wall
+        self._generation = 0
+
+    def take_lease(self, *, at_once: bool) -> bool:
+        """Become the judge; unless `at_once`, only when nobody holds a live lease."""
+        table = tables.judge
+        with self._store.write() as connection:
+            empty = {"id": 1, "generation": 0, "expires_at": 0, "judged_through": 0, "state": b""}
+            connection.execute(self._store.insert(table).on_conflict_do_nothing(), [empty])
+            row = connection.execute(select(table)).one()
+            if not at_once and row.expires_at > self._wall() * MICROSECONDS:
+                return False
+            self._generation = row.generation + 1
+            connection.execute(update(table).where(table.c.generation == row.generation).values(
+                generation=self._generation, expires_at=self._expiry(),
+            ))
+        return True
+
+    def renew(self) -> None:
+        """Keep the lease where nothing closes; raises StaleError."""
+        with self._store.write() as connection:
+            self._advance(connection, {"expires_at": self._expiry()})
+
+    def step(self) -> tuple[int, list[Change]]:
+        """Judge the next stretch in one transaction: how many buckets, and what changed."""
+        with self._store.read() as connection:
+            start, stop = self._closed(connection)
+        if start >= stop:
+            return 0, []
+        with self._store.write() as connection:
+            row = self._held(connection)
+            start, stop = self._closed(connection)
+            stop = min(stop, start + self._settings.buckets_per_transaction * BUCKET_S)
+            if start >= stop:
+                return 0, []
+            desk = self._load(connection, row)
+            rows = StoredRows(connection)
+            changes = desk.judge(start, stop, rows, blind(connection, start, stop))
+            self._save(connection, desk, changes)
+            self._advance(
+                connection,
+                {"judged_through": stop * MICROSECONDS, "expires_at": self._expiry(),
+                 "state": msgspec.msgpack.encode(desk.pool)},
+                before=row.judged_through,
+            )
+        return (stop - start) // BUCKET_S, changes
+
+    def _closed(self, connection: Connection) -> tuple[int, int]:
+        """Return the first bucket to judge, and the first that is not closed."""
+        marks = tables.watermarks
+        least = select(func.min(marks.c.through)).where(marks.c.stream == self._stream)
+        through = connection.execute(least).scalar() or 0
+        lateness = self._settings.allowed_lateness_s
+        stop = (through // MICROSECONDS - lateness) // BUCKET_S * BUCKET_S
+        judged = connection.execute(select(tables.judge.c.judged_through)).scalar() or 0
+        if judged:
+            return judged // MICROSECONDS, stop
+        first = connection.execute(select(func.min(tables.health.c.bucket))).scalar()
+        return (stop, stop) if first is None else (first, stop)
+
+    def _held(self, connection: Connection) -> Fetched[Any]:
+        row = connection.execute(select(tables.judge)).first()
+        if row is None or row.generation != self._generation:
+            raise StaleError("another judge has taken the lease")
+        return row
+
+    def _advance(
+        self, connection: Connection, values: dict[str, Any], before: int | None = None
+    ) -> None:
+        table = tables.judge
+        mine = table.c.generation == self._generation
+        where = mine if before is None else mine & (table.c.judged_through == before)
+        if connection.execute(update(table).where(where).values(values)).rowcount != 1:
+            raise StaleError("another judge has taken the lease")
+
+    def _load(self, connection: Connection, row: Fetched[Any]) -> Desk:
+        found = connection.execute(select(tables.detectors))
+        states = {Key(one.topic, one.watch): _key_state.decode(one.state) for one in found}
+        pool = _pool.decode(row.state) if row.state else Pool()
+        bodies = select(tables.incidents.c.body).where(tables.incidents.c.state == "open")
+        open_ones = [_incident.decode(body) for body in connection.execute(bodies).scalars()]
+        return Desk(self._settings, states, pool, {one.id: one for one in open_ones})
+
+    def _save(self, connection: Connection, desk: Desk, changes: Sequence[Change]) -> None:
+        connection.execute(delete(tables.detectors))
+        connection.execute(
+            self._store.insert(tables.detectors),
+            [_detector_row(key, state) for key, state in sorted(desk.states.items())],
+        )
+        last = {change.incident.id: change.incident for change in changes}
+        if last:
+            insert = self._store.insert(tables.incidents)
+            columns = ("state", "severity", "resolved_at", "body")
+            connection.execute(insert.on_conflict_do_update(
+                index_elements=["id"], set_={name: insert.excluded[name] for name in columns},
+            ), [_incident_row(incident) for incident in last.values()])
+        letters = [
+            letter for change in changes if change.event
+            for letter in outbox_rows(change, self._receivers, microseconds(self._clock()))
+        ]
+        if letters:
+            connection.execute(self._store.insert(tables.outbox).on_conflict_do_nothing(), letters)
+
+    def _expiry(self) -> int:
+        return int((self._wall() + self._settings.lease_s) * MICROSECONDS)
+
+
+def blind(connection: Connection, start: int, stop: int) -> set[int]:
+    """List the buckets that nobody watched, or where most sources were failing."""
+    table = tables.health
+    within = (table.c.bucket >= start) & (table.c.bucket < stop)
+    watched = {
+        row.bucket for row in connection.execute(select(table).where(within))
+        if 2 * row.failing <= row.sources
+    }
+    return set(range(start, stop, BUCKET_S)) - watched
+
+
+def outbox_rows(change: Change, receivers: Sequence[str], now: int) -> list[dict[str, Any]]:
+    """Write one letter per receiver; the same alert always has the same message id."""
+    payload = encode(alert(change))
+    return [
+        {"id": message_id(change, receiver), "incident_id": change.incident.id,
+         "event": change.event, "receiver": receiver, "payload": payload,
+         "created_at": now, "next_attempt_at": now, "attempts": 0,
+         "state": "pending", "last_outcome": ""}
+        for receiver in receivers
+    ]
+
+
+def message_id(change: Change, receiver: str) -> str:
+    """Name a letter by what it says and to whom."""
+    parts = (change.incident.id, str(change.event), change.incident.severity, receiver)
+    return "msg_" + sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _detector_row(key: Key, state: KeyState) -> dict[str, Any]:
+    observed, expected = state.detector.window(HOUR)
+    return {
+        "topic": key.topic, "watch": key.watch, "state": msgspec.msgpack.encode(state),
+        "observed": observed, "expected": expected, "upper": state.detector.upper(expected),
+        "surprise_weeks": state.detector.surprise.weeks,
+    }
+
+
+def _incident_row(incident: Incident) -> dict[str, Any]:
+    key = key_of(incident)
+    ended = incident.resolved_at
+    return {
+        "id": incident.id, "topic": key.topic, "watch": key.watch, "state": incident.state,
+        "severity": incident.severity, "opened_at": microseconds(incident.opened_at),
+        "resolved_at": microseconds(ended) if ended else None,
+        "body": msgspec.json.encode(incident),
+    }

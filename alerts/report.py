@@ -1,0 +1,172 @@
+"""The read side: what the web page, the replay and the command line ask of the store."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from wire.messages import SENTIMENTS, Evidence, Incident
+
+from . import tables
+from .incidents import shown
+from .keys import BUCKET_S, MICROSECONDS, Key, microseconds
+from .rows import StoredRows, chunks
+from .settings import Watch
+from .store import Store
+from .stories import keys_of
+from .watches import Matcher
+
+WINDOWS = {"5m": BUCKET_S, "1h": 3600, "24h": 86_400}
+_LOOK_BACK_S = 86_400
+
+_incident = msgspec.json.Decoder(Incident)
+
+
+class Trend(msgspec.Struct, frozen=True):
+    """The state of one key at the end of the last judged bucket.
+
+    `windows` counts articles by sentiment; `observed`, `expected` and `upper` (the edge of
+    the normal band) are negative stories of the last hour.
+    """
+
+    topic: str | None
+    watch: str | None
+    windows: dict[str, dict[str, int]]
+    observed: int
+    expected: float
+    upper: float
+    surprise_weeks: float
+
+    @property
+    def net_sentiment(self) -> float:
+        """Positive less negative share of the last hour's articles; 0 where there are none."""
+        hour = self.windows["1h"]
+        return (hour["positive"] - hour["negative"]) / max(sum(hour.values()), 1)
+
+    @property
+    def negative_share(self) -> float:
+        """Negative share of the last hour's articles; 0 where there are none."""
+        hour = self.windows["1h"]
+        return hour["negative"] / max(sum(hour.values()), 1)
+
+    def gauges(self) -> dict[str, float]:
+        """Name the values as the metrics do."""
+        return {
+            "net_sentiment": self.net_sentiment,
+            "negative_share": self.negative_share,
+            "observed_negatives": self.observed,
+            "expected_negatives": self.expected,
+            "expected_negatives_upper": self.upper,
+            "surprise_weeks": self.surprise_weeks,
+        }
+
+
+def trends(store: Store) -> list[Trend]:
+    """Describe every judged key, in order of (topic, watch)."""
+    table = tables.detectors.c
+    columns = (
+        table.topic, table.watch, table.observed, table.expected, table.upper, table.surprise_weeks
+    )
+    with store.read() as connection:
+        end = _judged(connection) // MICROSECONDS
+        counts = {name: _sums(connection, end - width, end) for name, width in WINDOWS.items()}
+        rows = connection.execute(select(*columns).order_by(table.topic, table.watch)).all()
+    quiet = dict.fromkeys(SENTIMENTS, 0)
+    return [
+        Trend(
+            topic or None, watch or None,
+            {name: counts[name].get(Key(topic, watch), quiet) for name in WINDOWS}, *figures,
+        )
+        for topic, watch, *figures in rows
+    ]
+
+
+def _sums(connection: Connection, start: int, stop: int) -> dict[Key, dict[str, int]]:
+    table = tables.sums.c
+    within = (table.bucket >= start) & (table.bucket < stop) & (table.arrival == "live")
+    key = (table.topic, table.watch, table.sentiment)
+    found: dict[Key, dict[str, int]] = {}
+    for topic, watch, sentiment, articles in connection.execute(
+        select(*key, func.sum(table.articles)).where(within).group_by(*key)
+    ):
+        found.setdefault(Key(topic, watch), dict.fromkeys(SENTIMENTS, 0))[sentiment] = int(articles)
+    return found
+
+
+def incidents(
+    store: Store,
+    *,
+    open_only: bool = False,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Incident]:
+    """List incidents that opened in `since <= opened_at < until`, by (opened_at, id)."""
+    table = tables.incidents.c
+    query = select(table.body).order_by(table.opened_at, table.id)
+    if open_only:
+        query = query.where(table.state == "open")
+    if since is not None:
+        query = query.where(table.opened_at >= microseconds(since))
+    if until is not None:
+        query = query.where(table.opened_at < microseconds(until))
+    with store.read() as connection:
+        return [_incident.decode(body) for body in connection.execute(query).scalars()]
+
+
+def open_by_severity(store: Store) -> dict[str, int]:
+    """Count open incidents by severity."""
+    table = tables.incidents.c
+    query = select(table.severity, func.count()).where(table.state == "open")
+    with store.read() as connection:
+        return dict(connection.execute(query.group_by(table.severity)).tuples().all())
+
+
+def evidence(
+    store: Store, key: Key, limit: int = 10, watches: Sequence[Watch] = ()
+) -> list[Evidence]:
+    """List the latest negative headlines of a key in the day that ends with the watermark."""
+    matcher = Matcher(watches)
+    with store.read() as connection:
+        end = _watermark(connection) // MICROSECONDS
+        rows = StoredRows(connection).between(end - _LOOK_BACK_S, end + BUCKET_S)
+    matching = [
+        row for row in reversed(rows)
+        if row.sentiment == "negative" and key in keys_of(row, matcher)
+    ]
+    return [shown(row) for row in matching[:limit]]
+
+
+def counts(store: Store, ids: Iterable[str]) -> tuple[dict[str, dict[str, int]], int]:
+    """Count articles by topic and sentiment, of these ids; and how many of them are counted."""
+    table = tables.articles.c
+    key = (table.topic, table.sentiment)
+    found: dict[str, dict[str, int]] = {}
+    with store.read() as connection:
+        for names in chunks(set(ids)):
+            query = select(*key, func.count()).where(table.id.in_(names)).group_by(*key)
+            for topic, sentiment, number in connection.execute(query):
+                cells = found.setdefault(topic, {})
+                cells[sentiment] = cells.get(sentiment, 0) + number
+    ordered = {topic: dict(sorted(found[topic].items())) for topic in sorted(found)}
+    return ordered, sum(sum(cells.values()) for cells in found.values())
+
+
+def watermark(store: Store) -> int:
+    """Say up to when everything is counted, in microseconds; 0 before the first heartbeat."""
+    with store.read() as connection:
+        return _watermark(connection)
+
+
+def judged_through(store: Store) -> int:
+    """Say up to when everything is judged, in microseconds; 0 before the first bucket."""
+    with store.read() as connection:
+        return _judged(connection)
+
+
+def _watermark(connection: Connection) -> int:
+    return connection.execute(select(func.min(tables.watermarks.c.through))).scalar() or 0
+
+
+def _judged(connection: Connection) -> int:
+    return connection.execute(select(tables.judge.c.judged_through)).scalar() or 0
