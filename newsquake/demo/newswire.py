@@ -8,27 +8,16 @@ import csv
 import heapq
 from bisect import bisect
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
+from io import StringIO
 from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
+from ingest.archive import Row
+
 from .surges import Episode, episodes
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Interim."""
-
-    published: datetime
-    title: str
-    summary: str
-    link: str
-    source: str
-    language: str
-
 
 LANGUAGE = "en"
 HISTORY = timedelta(weeks=3)
@@ -155,8 +144,8 @@ def _headlines(seed: int) -> list[tuple[str, str]]:
     They are used in turn, about 150 a day: none comes again within 15 days.
     """
     file = resources.files("classifier") / "data" / "headlines_written.csv"
-    with file.open(encoding="utf-8", newline="") as lines:
-        texts = {row["text"]: row["summary"] for row in csv.DictReader(lines)}
+    lines = StringIO(file.read_text(encoding="utf-8"))
+    texts = {row["text"]: row["summary"] for row in csv.DictReader(lines)}
     stock = list(texts.items())
     Random(f"{seed}:stock").shuffle(stock)  # noqa: S311  a simulation
     return stock
