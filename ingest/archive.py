@@ -5,19 +5,19 @@ Columns are found by name, in any order: `published` and `title` must be there; 
 """
 
 import csv
-import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from .entries import Entry, entry
 from .errors import ArchiveError
 from .identity import digest
-from .lines import Lines
+from .lines import Lines, open_text
 from .text import MAX_TEXT
 from .times import parse_time
 
@@ -26,6 +26,7 @@ OPTIONAL: Final = ("summary", "link", "source", "language")
 # A cell above this is no text; csv's own limit (128 KiB) would hide the good cells below it.
 MAX_CELL = 16 << 20
 MAX_PAYLOAD = 200_000
+_SURROGATES = re.compile("[\ud800-\udfff]")
 # Time zero and far futures are what broken clocks and spreadsheets write.
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -68,6 +69,9 @@ class Broken:
     payload: str
 
 
+Item = tuple[str, Row] | Broken
+
+
 @dataclass(frozen=True, slots=True)
 class Archive:
     """All files together: `rows` by (published, id), one for each id; `broken` by id likewise.
@@ -102,11 +106,11 @@ def read(paths: Sequence[Path]) -> Archive:
     for path in paths:
         for item in read_file(path):
             count += 1
-            if isinstance(item, Row):
-                key = item.id
-                rows[key] = min(item, rows.get(key, item))
-            else:
+            if isinstance(item, Broken):
                 broken[item.id] = min(item, broken.get(item.id, item))
+            else:
+                key, row = item
+                rows[key] = min(row, rows.get(key, row))
     return Archive(
         tuple(row for _, row in sorted(rows.items(), key=lambda pair: (pair[1].published, pair[0]))),
         tuple(sorted(item for key, item in broken.items() if key not in rows)),
@@ -114,27 +118,21 @@ def read(paths: Sequence[Path]) -> Archive:
     )
 
 
-def read_file(path: Path) -> Iterator[Row | Broken]:
-    """Read one file, row by row in its order; raises ArchiveError as `read` does."""
+def read_file(path: Path) -> Iterator[Item]:
+    """Read one file, row by row in its order, good ones with their ids; raises as `read` does."""
     limit = csv.field_size_limit(MAX_CELL)
     try:
-        with path.open("rb") as raw, _unzipped(raw) as stream:
-            yield from read_stream(stream, path.name)
+        with open_text(path) as text:
+            yield from read_text(text, path.name)
     except (OSError, EOFError, zlib.error) as error:
         raise ArchiveError(f"{path}: {error}") from error
     finally:
         csv.field_size_limit(limit)
 
 
-def _unzipped(raw: BinaryIO) -> BinaryIO:
-    magic = raw.read(2)
-    raw.seek(0)
-    return gzip.GzipFile(fileobj=raw) if magic == b"\x1f\x8b" else raw  # type: ignore[return-value]
-
-
-def read_stream(stream: Iterable[bytes], name: str) -> Iterator[Row | Broken]:
-    """Read CSV from lines of bytes; `name` is for messages."""
-    lines = Lines(stream)
+def read_text(text: Iterable[str], name: str) -> Iterator[Item]:
+    """Read CSV from lines; `name` is for messages."""
+    lines = Lines(text)
     reader = csv.reader(lines, strict=True)
     try:
         columns = _columns(next(reader, []), name)
@@ -170,27 +168,27 @@ def _malformed(detail: str, raw: str) -> Broken:
     return Broken(digest("row", raw), "malformed", detail, raw[:MAX_PAYLOAD])
 
 
-def _judge(cells: Sequence[str], columns: Sequence[str]) -> Row | Broken:
-    """Return the row, or the first thing that is wrong with it."""
+def _judge(cells: Sequence[str], columns: Sequence[str]) -> tuple[str, Row] | Broken:
+    """Return the row and its id, or the first thing that is wrong with it."""
     if len(cells) != len(columns):
         return _malformed(f"{len(cells)} cells under {len(columns)} columns", json.dumps(cells))
     named = dict(zip(columns, cells, strict=True))
     used = {name: named.get(name, "") for name in (*REQUIRED, *OPTIONAL)}
     published = parse_time(used.pop("published"))
     row = Row(published or EARLIEST, **{**used, "source": used["source"].strip() or "archive"})
-    wrong = _wrong(row, published, "".join(named.values()))
-    if wrong is None:
-        return row
     item = row.entry()
-    told = item.link or item.title or item.text
+    wrong = _wrong(row, published, "".join(cells))
+    if wrong is None and (item.title or item.text):
+        return item.id(row.source), row
     raw = json.dumps(named)
+    told = item.link or item.title or item.text
     key = item.id(row.source) if told else digest("row", raw)
-    return Broken(key, *wrong, raw[:MAX_PAYLOAD])
+    return Broken(key, *(wrong or ("empty", "no title and no summary")), raw[:MAX_PAYLOAD])
 
 
 def _wrong(row: Row, published: datetime | None, raw: str) -> tuple[str, str] | None:
     """Return reason and detail of what is wrong with a row, or None."""
-    if not raw.isascii() and any("\ud800" <= char <= "\udfff" for char in raw):
+    if not raw.isascii() and _SURROGATES.search(raw):
         return "encoding", "not UTF-8"
     if "\0" in raw:
         return "nul", "a cell holds a NUL"
@@ -200,5 +198,4 @@ def _wrong(row: Row, published: datetime | None, raw: str) -> tuple[str, str] | 
         return "implausible_date", f"{published.isoformat()} is not in 1980 to 2099"
     if max(len(row.title), len(row.summary)) > MAX_TEXT:
         return "too_large", f"a text is longer than {MAX_TEXT} characters"
-    item = row.entry()
-    return None if item.title or item.text else ("empty", "no title and no summary")
+    return None

@@ -105,7 +105,7 @@ class Fetcher:
                 location = response.headers.get("location")
                 if response.status_code not in _REDIRECTS or not location:
                     return self._read(url, response)
-                url = str(httpx2.URL(url).join(location))
+                url = _joined(url, location)
             finally:
                 response.close()
         raise _Refusal("redirects", f"more than {self._settings.max_redirects} redirects")
@@ -142,6 +142,13 @@ class Fetcher:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return str(httpx2.URL(url).join(location))
+    except ValueError as error:  # of urllib; httpx2.InvalidURL is no ValueError
+        raise _Refusal("url", f"redirect: {error}") from error
 
 
 def _decoded(chunks: Iterator[bytes], encoding: str, limit: int) -> bytes:

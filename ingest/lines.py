@@ -1,24 +1,31 @@
 """Lines of text that can be told again, for what a CSV reader could not make sense of."""
 
-import io
+import gzip
 from collections.abc import Iterable, Iterator
-from typing import Self
+from pathlib import Path
+from typing import Self, TextIO, cast
 
 MAX_TOLD = 200_000
 
 
-class Lines:
-    """Decodes lines of bytes and remembers those since `forget`, up to 200,000 characters.
+def open_text(path: Path) -> TextIO:
+    """Open a file of text, gzipped or not (its first bytes tell), as a CSV reader wants it.
 
     A byte order mark is dropped. Bytes that are not UTF-8 become surrogates, so that one bad
-    byte costs its row and not the file.
+    byte costs its row and not the file. Raises OSError.
     """
+    with path.open("rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+    opener = gzip.open if zipped else open
+    text = opener(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
+    return cast("TextIO", text)
 
-    def __init__(self, stream: Iterable[bytes]) -> None:
-        readable = stream if isinstance(stream, io.IOBase) else io.BytesIO(b"".join(stream))
-        self._text = io.TextIOWrapper(
-            readable, encoding="utf-8-sig", errors="surrogateescape", newline=""  # type: ignore[type-var]
-        )
+
+class Lines:
+    """An iterator of lines that remembers those since `forget`, up to 200,000 characters of them."""
+
+    def __init__(self, text: Iterable[str]) -> None:
+        self._text = iter(text)
         self._told: list[str] = []
         self._size = 0
         self.number = 0

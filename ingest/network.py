@@ -15,6 +15,7 @@ import httpcore2
 import httpx2
 
 SLICE_S = 0.25
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 
 
 class AddressRefusedError(httpcore2.ConnectError):
@@ -88,11 +89,21 @@ def _resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address is one of the public Internet (also behind an IPv4-mapped one)."""
+    """Tell whether an address is one of the public Internet.
+
+    An IPv6 address that stands for an IPv4 one (mapped, NAT64, 6to4) is judged by that too.
+    """
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    ip = mapped or ip
+    inner = _inner(ip) if isinstance(ip, ipaddress.IPv6Address) else None
+    if inner is not None:
+        return is_public(str(inner))
     return ip.is_global and not ip.is_multicast
+
+
+def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour
 
 
 class _Stream(httpcore2.NetworkStream):
