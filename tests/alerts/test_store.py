@@ -1,0 +1,77 @@
+"""The store opens, migrates, and says clearly what is wrong."""
+
+import sqlite3
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+
+from alerts.errors import StoreBusyError, StoreError
+from alerts.store import Store, open_store
+from alerts.tables import metadata
+
+
+def test_migrations_make_exactly_the_tables(store):
+    """After the upgrade to head nothing differs from `alerts.tables`."""
+    with store.read() as connection:
+        assert [] == compare_metadata(MigrationContext.configure(connection), metadata)
+
+
+def test_a_store_opens_again(url, store):
+    """Opening a store that exists changes nothing."""
+    with store.write() as connection:
+        connection.execute(text("INSERT INTO article_ids VALUES ('a')"))
+    with open_store(url) as again, again.read() as connection:
+        assert ["a"] == connection.execute(text("SELECT id FROM article_ids")).scalars().all()
+
+
+def test_sqlite_runs_without_a_write_ahead_log(store):
+    """A rollback journal and full synchronisation, so no WAL-reset race."""
+    with store.read() as connection:
+        assert "truncate" == connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+        assert 2 == connection.exec_driver_sql("PRAGMA synchronous").scalar()
+
+
+def test_another_process_may_read(store, tmp_path):
+    """A plain connection reads the file while the store is open."""
+    foreign = sqlite3.connect(tmp_path / "store.db")
+    assert [(0,)] == foreign.execute("SELECT count(*) FROM articles").fetchall()
+    foreign.close()
+
+
+def test_a_failed_transaction_leaves_nothing(store):
+    """An exception rolls back what was written."""
+    with pytest.raises(ZeroDivisionError), store.write() as connection:
+        connection.execute(text("INSERT INTO article_ids VALUES ('a')"))
+        raise ZeroDivisionError
+    with store.read() as connection:
+        assert [] == connection.execute(text("SELECT id FROM article_ids")).all()
+
+
+@pytest.mark.parametrize(("url", "message"), [
+    ("sqlite:////no/such/folder/store.db", "folder /no/such/folder does not exist"),
+    ("what?", "not a database URL"),
+    ("oracle://desk:hunter2@db/x", r"(not a database URL|SQLite or PostgreSQL)"),
+    ("sqlite:////tmp", "unable to open"),
+])
+def test_a_wrong_url_is_refused_with_the_reason(url, message):
+    """The error names the place and the reason, and never a password."""
+    with pytest.raises(StoreError, match=message) as caught:
+        open_store(url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_locked_store_is_busy_not_broken(tmp_path, store):
+    """A lock that outlasts the patience raises StoreBusyError, which may be tried again."""
+    holder = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    engine = create_engine(f"sqlite:///{tmp_path}/store.db", connect_args={"timeout": 0})
+    impatient = Store(engine)
+
+    with pytest.raises(StoreBusyError, match="locked"), impatient.write() as connection:
+        connection.execute(text("INSERT INTO article_ids VALUES ('a')"))
+
+    holder.execute("ROLLBACK")
+    holder.close()
+    impatient.close()
