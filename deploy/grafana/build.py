@@ -4,6 +4,7 @@
 holds the two together. The layout is in `dashboard`, one function per row: what is alarming
 now comes first, how well the machine works comes last. It refuses nothing: it has no input.
 """
+# ruff: noqa: INP001 - deploy/ is no package
 
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def dashboard() -> d.Dashboard:
             .datasource(DATASOURCE)
             .expr("sum(delta(newsquake_open_incidents[2m])) > 0")
             .icon_color("red")
-            .enable(True)
+            .enable(enable=True)
         )
     )
     for row in (now, volume, topics, watches, mood, flow, freshness, work):
@@ -191,9 +192,7 @@ def flow(page: d.Dashboard) -> None:
         graph(
             "Polls by outcome",
             "cps",
-            query(
-                "sum by (outcome) (rate(newsquake_polls_total[$__rate_interval]))", "{{outcome}}"
-            ),
+            query("sum by (outcome) (rate(newsquake_polls_total[$__rate_interval]))", "{{outcome}}"),
             span=8,
             stack=True,
         )
@@ -229,9 +228,7 @@ def freshness(page: d.Dashboard) -> None:
             span=8,
         )
     )
-    page.with_panel(
-        quantiles("Observed to counted", "newsquake_observed_to_counted_seconds", "s", span=8)
-    )
+    page.with_panel(quantiles("Observed to counted", "newsquake_observed_to_counted_seconds", "s", span=8))
     # These are rare, and a labelled counter first appears at 1: a rate would miss the first one.
     for title, metric, label in (
         ("Deliveries by outcome, since the start", "newsquake_deliveries_total", "outcome"),
@@ -257,9 +254,7 @@ def work(page: d.Dashboard) -> None:
             span=6,
         )
     )
-    page.with_panel(
-        heading("Model in service", "newsquake_backend_info", ["backend", "model"], span=12)
-    )
+    page.with_panel(heading("Model in service", "newsquake_backend_info", ["backend", "model"], span=12))
     page.with_panel(heading("Builds", "newsquake_build_info", ["version", "python"], span=12))
 
 

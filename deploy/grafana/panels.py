@@ -2,6 +2,7 @@
 
 Every panel asks the data source of the variable `datasource`, never a fixed one.
 """
+# ruff: noqa: INP001 - deploy/ is no package
 
 import string
 
@@ -51,16 +52,14 @@ def choice(label: str, series: str) -> d.QueryVariable:
         .query({"query": f"label_values({series}, {label})", "refId": label})
         .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(model.VariableSort.ALPHABETICAL_ASC)
-        .multi(True)
-        .include_all(True)
+        .multi(multi=True)
+        .include_all(include_all=True)
         .all_value(".+")
         .current(model.VariableOption(selected=True, text=["All"], value=["$__all"]))
     )
 
 
-def number(
-    title: str, expr: str, *, steps: Steps, unit: str = "short", about: str = ""
-) -> stat.Panel:
+def number(title: str, expr: str, *, steps: Steps, unit: str = "short", about: str = "") -> stat.Panel:
     """Show one number, coloured by thresholds, with its recent course behind it."""
     return (
         stat.Panel()
@@ -91,15 +90,13 @@ def graph(
         .fill_opacity(30 if stack else 5)
         .legend(
             common.VizLegendOptions()
-            .show_legend(True)
+            .show_legend(show_legend=True)
             .display_mode(look.LegendDisplayMode.LIST)
             .placement(look.LegendPlacement.BOTTOM)
         )
         .show_points(look.VisibilityMode.NEVER)
         .tooltip(
-            common.VizTooltipOptions()
-            .mode(look.TooltipDisplayMode.MULTI)
-            .sort(look.SortOrder.DESCENDING)
+            common.VizTooltipOptions().mode(look.TooltipDisplayMode.MULTI).sort(look.SortOrder.DESCENDING)
         )
         .span(span)
         .height(8)
@@ -188,7 +185,7 @@ def alarms() -> table.Panel:
                 }
             )
         )
-        .sort_by([common.TableSortByFieldState().display_name("Surprise (weeks)").desc(True)])
+        .sort_by([common.TableSortByFieldState().display_name("Surprise (weeks)").desc(desc=True)])
         .no_value("Nothing is above its band")
     )
     for ref, metric in columns.items():
@@ -202,8 +199,7 @@ def firing() -> table.Panel:
         _table("The machinery: rules that fire", 10)
         .with_target(
             snapshot(
-                "max by (alertname, severity, stage) "
-                '(ALERTS{alertname=~"Newsquake.*", alertstate="firing"})'
+                'max by (alertname, severity, stage) (ALERTS{alertname=~"Newsquake.*", alertstate="firing"})'
             )
         )
         .with_transformation(
@@ -229,9 +225,7 @@ def _table(title: str, span: int) -> table.Panel:
     return table.Panel().title(title).datasource(DATASOURCE).span(span).height(7)
 
 
-def _organise(
-    names: dict[str, str], hidden: list[str] | None = None
-) -> model.DataTransformerConfig:
+def _organise(names: dict[str, str], hidden: list[str] | None = None) -> model.DataTransformerConfig:
     return model.DataTransformerConfig(
         id_val="organize",
         options={

@@ -43,10 +43,7 @@ def test_docker_compose_reads_it(file: Path) -> None:
     """Compose's own reader, where it is installed; it needs no engine."""
     found = shutil.which("docker")
     command = [str(found), "compose"]
-    if (
-        not found
-        or subprocess.run([*command, "version"], capture_output=True, check=False).returncode
-    ):
+    if not found or subprocess.run([*command, "version"], capture_output=True, check=False).returncode:
         pytest.skip("docker compose is not installed")
     secrets = {"GRAFANA_PASSWORD": "a", "POSTGRES_PASSWORD": "b", "PATH": str(Path(found).parent)}
     done = subprocess.run(

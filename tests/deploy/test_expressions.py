@@ -63,7 +63,5 @@ def test_an_expression_names_documented_metrics_only(expression: str) -> None:
 
 def test_each_expression_asks_for_something() -> None:
     """The extraction finds a metric in each of them."""
-    silent = [
-        each for each in rule_expressions() + dashboard_expressions() if not metric_names(each)
-    ]
+    silent = [each for each in rule_expressions() + dashboard_expressions() if not metric_names(each)]
     assert silent == []

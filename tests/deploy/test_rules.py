@@ -1,6 +1,7 @@
 """The Prometheus configuration, held by Prometheus's own tool."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -19,9 +20,7 @@ def promtool(*arguments: str) -> str:
         if os.environ.get("CI") == "true":
             pytest.fail("promtool is missing: deploy/prometheus/install.sh installs it as root")
         pytest.skip("promtool is missing (deploy/prometheus/install.sh, or Debian's prometheus)")
-    done = subprocess.run(
-        [found, *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=60, check=False)
     return done.stdout + done.stderr if done.returncode else ""
 
 
@@ -53,3 +52,10 @@ def test_rules_begin_with_our_name_and_say_what_to_do() -> None:
         assert rule["alert"].startswith("Newsquake")
         assert rule["labels"]["severity"] in ("info", "warning", "critical")
         assert set(rule["annotations"]) == {"summary", "description"}
+
+
+def test_every_rule_is_explained() -> None:
+    """In the table of deploy/README.md, so that a person who is paged can look it up."""
+    rules = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"][0]["rules"]
+    text = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(Newsquake\w+)` \|", text, re.MULTILINE) == [rule["alert"] for rule in rules]
