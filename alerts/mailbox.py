@@ -8,11 +8,12 @@ under the same id, when the claim has run out.
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, select, update
 
+from .keys import microseconds
 from .retry import Decision
 from .settings import Receiver
 from .store import Store
@@ -22,8 +23,6 @@ from .tables import outbox
 EVENTS = {"opened": 0, "updated": 1, "resolved": 2}
 # Of more than this that wait, the oldest are looked at; the others stand behind them.
 LOOKED_AT = 2000
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,10 @@ class Mailbox:
         """Claim what is due: of each incident only its oldest message that waits."""
         with self._store.read() as connection:
             waiting = connection.execute(self._waiting()).all()
-        due = heads(waiting, _micros(now))[:limit]
+        due = heads(waiting, microseconds(now))[:limit]
         if not due:
             return []  # the usual case takes no write lock
-        until = _micros(now + timedelta(seconds=lease_s))
+        until = microseconds(now + timedelta(seconds=lease_s))
         with self._store.write() as connection:
             claims = ((row, update(outbox).where(self._as_seen(row))) for row in due)
             got = [
@@ -86,7 +85,7 @@ class Mailbox:
         """Write what became of a claimed message; a claim that ran out meanwhile wins."""
         values: dict[str, object] = {"state": decision.state, "last_outcome": outcome}
         if decision.next_at is not None:
-            values["next_attempt_at"] = _micros(decision.next_at)
+            values["next_attempt_at"] = microseconds(decision.next_at)
         if decision.disable:
             values["last_outcome"] = self._gone
         with self._store.write() as connection:
@@ -94,7 +93,7 @@ class Mailbox:
 
     def release(self, letter: Letter, now: datetime) -> None:
         """Give a claim back: the attempt was broken off, and is due again."""
-        back = {"attempts": letter.attempt - 1, "next_attempt_at": _micros(now)}
+        back = {"attempts": letter.attempt - 1, "next_attempt_at": microseconds(now)}
         with self._store.write() as connection:
             connection.execute(update(outbox).where(self._claimed(letter)).values(back))
 
@@ -129,7 +128,3 @@ def heads(waiting: Iterable[Row[Any]], now_us: int) -> list[Row[Any]]:
     for row in sorted(waiting, key=lambda row: (row.created_at, EVENTS.get(row.event, 1), row.id)):
         first.setdefault(row.incident_id, row)
     return [row for row in first.values() if not row.attempts or row.next_attempt_at <= now_us]
-
-
-def _micros(time: datetime) -> int:
-    return (time - _EPOCH) // timedelta(microseconds=1)
