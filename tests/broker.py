@@ -22,9 +22,13 @@ SCRIPT = Path(__file__).parent.parent / "deploy" / "kafka" / "broker.py"
 
 @dataclass(frozen=True)
 class Broker:
-    """Where the broker is; with `sasl_servers`, `sasl_options` are what a client must say."""
+    """Where the broker is; the rest is known of our own only.
+
+    On `sasl_servers` a client must give `sasl_options`.
+    """
 
     servers: str
+    process_id: int | None = None
     sasl_servers: str | None = None
     sasl_options: dict[str, Any] | None = None
 
@@ -73,7 +77,7 @@ def _started(process: "subprocess.Popen[str]", password: str) -> Broker:
         "sasl_plain_username": "newsquake", "sasl_plain_password": password,
     }
     servers = said["NEWSQUAKE_LOG"].removeprefix("kafka://")
-    return Broker(servers, said["NEWSQUAKE_BROKER_SASL_ADDRESS"], options)
+    return Broker(servers, int(said["NEWSQUAKE_BROKER_PID"]), said["NEWSQUAKE_BROKER_SASL_ADDRESS"], options)
 
 
 def _unavailable(reason: str) -> None:

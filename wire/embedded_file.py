@@ -141,14 +141,18 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if connection.pragma("user_version") > SCHEMA_VERSION:
-            raise LogError(f"{path} was written by a newer version of Newsquake")
+        _refuse_newer(connection, path)
         connection.execute(SCHEMA)
         connection.pragma("user_version", SCHEMA_VERSION)
         connection.execute("COMMIT")
     except BaseException:
         _roll_back(connection)
         raise
+
+
+def _refuse_newer(connection: apsw.Connection, path: Path) -> None:
+    if connection.pragma("user_version") > SCHEMA_VERSION:
+        raise LogError(f"{path} was written by a newer version of Newsquake")
 
 
 def _patiently(attempt: Callable[[], apsw.Connection], for_s: float) -> apsw.Connection:

@@ -62,19 +62,18 @@ class Appender:
             if self._closed:
                 raise LogError("the log is closed")
             if self._producer is None:
-                with explained("cannot reach Kafka"):
-                    self._producer = self._connect()
+                self._producer = self._connect()
             return self._producer
 
     def _connect(self) -> kafka.KafkaProducer:
         timeout_ms = int(self._cluster.timeout_s * 1000)
-        return kafka.KafkaProducer(**{
-            **self._cluster.settings(),
-            "request_timeout_ms": timeout_ms // 2, "delivery_timeout_ms": timeout_ms,
-            "max_block_ms": timeout_ms, "acks": "all", "enable_idempotence": True,
-            "batch_size": REQUEST_BYTES, "max_request_size": BATCH_BYTES,
-            "allow_auto_create_topics": False,
-        })
+        return self._cluster.connect(
+            kafka.KafkaProducer,
+            request_timeout_ms=timeout_ms // 2, delivery_timeout_ms=timeout_ms,
+            max_block_ms=timeout_ms, acks="all", enable_idempotence=True,
+            batch_size=REQUEST_BYTES, max_request_size=BATCH_BYTES,
+            allow_auto_create_topics=False,
+        )
 
     def _discard(self, producer: kafka.KafkaProducer) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import kafka
 from kafka.admin import OffsetSpec
 from kafka.errors import RetriableError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka.net.compat import KafkaNetClient
 
 from .errors import LogError, LogUnavailableError, StreamMismatchError, StreamUnknownError
 from .kafka_errors import explained
@@ -22,6 +23,7 @@ BATCH_BYTES = MAX_RECORD_BYTES + (64 << 10)
 RETRY_S = 0.1
 _DAY_MS = 86_400_000
 T = TypeVar("T")
+C = TypeVar("C")
 
 
 class Cluster:
@@ -49,14 +51,33 @@ class Cluster:
             "reconnect_backoff_max_ms": 1000, **self.options,
         }
 
+    def connect(self, kind: Callable[..., C], **settings: Any) -> C:
+        """Make a client; raises LogUnavailableError where there is no cluster.
+
+        kafka-python 3.0.12 leaves its network thread running when a constructor fails, one
+        more at every attempt: so we hold on to what it makes inside, and stop that.
+        """
+        made: list[KafkaNetClient] = []
+
+        def network(**inner: Any) -> KafkaNetClient:
+            made.append(KafkaNetClient(**inner))
+            return made[-1]
+
+        with explained(f"cannot reach Kafka at {','.join(self.servers)}"):
+            try:
+                return kind(**{**self.settings(), **settings, "kafka_client": network})
+            except BaseException:
+                for client in made:
+                    client.close()
+                raise
+
     def admin(self) -> kafka.KafkaAdminClient:
         """Return the admin connection; raises LogUnavailableError where there is no cluster."""
         with self._lock:
             if self._closed:
                 raise LogError("the log is closed")
             if self._admin is None:
-                with explained(f"cannot reach Kafka at {','.join(self.servers)}"):
-                    self._admin = kafka.KafkaAdminClient(**self.settings())
+                self._admin = self.connect(kafka.KafkaAdminClient)
             return self._admin
 
     def _ask(self, what: str, question: Callable[[kafka.KafkaAdminClient], T]) -> T:

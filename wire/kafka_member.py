@@ -74,8 +74,7 @@ class KafkaMember:
         self.assignment = Assignment()
         self._bounds = cluster.bounds(stream)
         self._identified = time.monotonic()
-        with explained("cannot reach Kafka"):
-            self._consumer = _connect(cluster, group, session_s, busy_s)
+        self._consumer = _connect(cluster, group, session_s, busy_s)
         try:
             self._begin()
         except BaseException:
@@ -305,13 +304,12 @@ def checked(stream: str, partition: int, bounds: Bounds, position: Position) -> 
 def _connect(
     cluster: Cluster, group: str | None, session_s: float, busy_s: float
 ) -> kafka.KafkaConsumer:
-    return kafka.KafkaConsumer(**{
-        **cluster.settings(),
-        "group_id": None if group is None else cluster.prefix + group,
-        "auto_offset_reset": "none", "enable_auto_commit": False,
-        "allow_auto_create_topics": False,
-        "session_timeout_ms": int(session_s * 1000),
-        "heartbeat_interval_ms": int(session_s * 1000 / 4),
-        "max_poll_interval_ms": int(busy_s * 1000),
-        "fetch_max_bytes": 16 << 20,
-    })
+    return cluster.connect(
+        kafka.KafkaConsumer,
+        group_id=None if group is None else cluster.prefix + group,
+        auto_offset_reset="none", enable_auto_commit=False, allow_auto_create_topics=False,
+        session_timeout_ms=int(session_s * 1000),
+        heartbeat_interval_ms=int(session_s * 1000 / 4),
+        max_poll_interval_ms=int(busy_s * 1000),
+        fetch_max_bytes=16 << 20,
+    )

@@ -26,6 +26,6 @@ def open_log(
     if scheme != "kafka" or not servers.strip("/"):
         raise LogError(f"not a log: {url!r}; say embedded, or kafka://host:port[,host:port]")
     # Imported only here: kafka-python costs a tenth of a second that the embedded log saves.
-    from .kafka import KafkaLog  # noqa: PLC0415
+    from .kafka import KafkaLog
 
     return KafkaLog(servers.strip("/").split(","), prefix, kafka_options or {})

@@ -5,7 +5,7 @@
 node answers, the line to give to Newsquake: `NEWSQUAKE_LOG=kafka://127.0.0.1:PORT`. For
 development and tests: one node, no replication, 512 MB of heap, only this machine can
 reach it. With NEWSQUAKE_BROKER_SASL=user:password in the environment a second listener
-asks for that (SASL PLAIN), and a second line prints its address.
+asks for that (SASL PLAIN), and another line prints its address.
 
 Needs Java 17 or newer, and Maven once. Standard library only.
 """
@@ -28,7 +28,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 JARS = HERE / "target" / "jars"
-START_S = 60.0
+START_S = 120.0
 
 PROPERTIES = """\
 process.roles=broker,controller
@@ -141,6 +141,7 @@ def run(jars: Path, home: Path, port: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.terminate())
     _wait(process, port, home / "node.log")
+    print(f"NEWSQUAKE_BROKER_PID={process.pid}")
     if sasl_port:
         print(f"NEWSQUAKE_BROKER_SASL_ADDRESS=127.0.0.1:{sasl_port}")
     print(f"NEWSQUAKE_LOG=kafka://127.0.0.1:{port}", flush=True)

@@ -20,7 +20,7 @@ def main() -> None:
 def _open(kind: str, place: str, prefix: str) -> Log:
     if kind == "embedded":
         return EmbeddedLog(Path(place))
-    from wire.kafka import KafkaLog  # noqa: PLC0415
+    from wire.kafka import KafkaLog
 
     return KafkaLog([place], prefix, timeout_s=15, session_s=6)
 
