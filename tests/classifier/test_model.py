@@ -153,7 +153,7 @@ def test_the_default_path_imports_no_torch(tiny_artifact):
         "import classifier.lines\n"
         f"print(len(load(Path({str(tiny_artifact)!r}), 'onnx').score(['a', 'b'])))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "2"
 
