@@ -1,0 +1,1 @@
+"""Settings, wiring, web and command line: imports every stage; nobody imports it."""

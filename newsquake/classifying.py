@@ -26,6 +26,5 @@ def write(settings: Settings, texts: Iterable[str], out: BinaryIO) -> None:
     chosen = settings.classifier
     model = load(chosen.model, chosen.backend, chosen.threads)
     encode = msgspec.json.Encoder().encode
-    for scored in lines.classify(texts, model):
-        out.write(encode(scored) + b"\n")
+    out.writelines(encode(scored) + b"\n" for scored in lines.classify(texts, model))
     out.flush()

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -197,8 +196,8 @@ def dead_ids(log: Log) -> set[str]:
 def summary(outcome: Outcome) -> str:
     """A few lines for a person."""
     lines = [
-        f"read {outcome.read} rows: {outcome.distinct} distinct, {outcome.counted} counted,"
-        f" {outcome.dead_letters} dead letters, in {outcome.seconds:.1f} s",
+        f"read {outcome.read} rows in {outcome.seconds:.1f} s: {outcome.distinct} distinct",
+        f"{outcome.counted} counted, {outcome.dead_letters} dead letters",
         f"{len(outcome.incidents)} incidents",
     ]
     for incident in outcome.incidents:

@@ -1,0 +1,1 @@
+"""What travels between the stages, and the log that carries it; imports nothing of ours."""
