@@ -143,13 +143,17 @@ _decoder = msgspec.json.Decoder(AnyMessage)
 
 
 def encode(message: Message) -> bytes:
-    """Write a message as JSON."""
-    return _encoder.encode(message)
+    """Write a message as JSON; raises BadMessageError where text is no Unicode."""
+    try:
+        return _encoder.encode(message)
+    except UnicodeEncodeError as error:  # a lone surrogate, which UTF-8 has no bytes for
+        raise BadMessageError(str(error)) from error
 
 
 def decode(payload: bytes) -> AnyMessage:
     """Read a message from JSON; raises BadMessageError, which says what is wrong and where."""
     try:
-        return _decoder.decode(payload)
+        message: AnyMessage = _decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadMessageError(str(error)) from error
+    return message
