@@ -154,6 +154,6 @@ def decode(payload: bytes) -> AnyMessage:
     """Read a message from JSON; raises BadMessageError, which says what is wrong and where."""
     try:
         message: AnyMessage = _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadMessageError(str(error)) from error
     return message
