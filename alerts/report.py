@@ -119,7 +119,8 @@ def open_by_severity(store: Store) -> dict[str, int]:
     table = tables.incidents.c
     query = select(table.severity, func.count()).where(table.state == "open")
     with store.read() as connection:
-        return dict(connection.execute(query.group_by(table.severity)).tuples().all())
+        rows = connection.execute(query.group_by(table.severity)).all()
+    return {row[0]: row[1] for row in rows}
 
 
 def evidence(

@@ -11,6 +11,7 @@ from alerts.counting import clean, read, tally
 from alerts.errors import StaleError
 from alerts.keys import bucket_of, microseconds
 from alerts.settings import AlertsSettings, Watch
+from alerts.store import open_store
 from alerts.watches import Matcher
 from tests.alerts.builders import NOON, STREAM, Wire, count, dump, history, span
 from wire.errors import PositionLostError
@@ -83,8 +84,6 @@ def test_what_cannot_be_counted_comes_back_with_its_reason():
 
 def test_counts_do_not_depend_on_the_batches(store, tmp_path):
     """One batch of everything and batches of seven leave the same tables."""
-    from alerts.store import open_store  # noqa: PLC0415
-
     wire = history(2, surge_on=1)
     count(store, wire)
     with open_store(f"sqlite:///{tmp_path}/other.db") as other:

@@ -25,7 +25,7 @@ WATCHES = (
     ("Pineapples and AAPLX", []),
     ("AAPL down 5%", [("Apple", "subject")]),
     ("AT&T loses customers", [("AT&T", "subject")]),
-    ("分析：苹果公司股价下跌", [("Apple", "subject")]),
+    ("分析 苹果公司股价下跌", [("Apple", "subject")]),
     ("Why the biggest rally of the decade has left so many behind, from banks to Apple",
      [("Apple", "mention")]),
     ("", []),
