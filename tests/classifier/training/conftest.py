@@ -1,16 +1,22 @@
 """A tiny random BERT and a few dozen rows, made on the spot: nothing is downloaded."""
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from classifier.training.recipe import Recipe
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-WORDS = ("alpha bank beta corp oil gold rises falls keeps profit loss rate dividend court fine "
-         "names chief shares steady today said the a of one two three four five six").split()
+from classifier.training import train
+from classifier.training.recipe import Recipe
+
+WORDS = (
+    "alpha", "bank", "beta", "corp", "oil", "gold", "rises", "falls", "keeps", "profit", "loss",
+    "rate", "dividend", "court", "fine", "names", "chief", "shares", "steady", "today", "said",
+    "the", "a", "of", "one", "two", "three", "four", "five", "six",
+)
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -47,21 +53,26 @@ def headlines() -> list[list[str]]:
             for thing, topic in TOPICS.items() for verb, sentiment in SENTIMENTS.items()]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a data folder with a topic set, a sentiment set, headlines and real headlines."""
+def lay_out(folder: Path) -> Path:
+    """Write a topic set, a sentiment set, headlines and real headlines; return the folder."""
     rows = headlines()
-    data = tmp_path / "data" / "labelled"
+    data = folder / "labelled"
     write(data / "topics.csv", [["text", "label"], *([f"{r[0]} two", r[2]] for r in rows)])
     write(data / "feelings.csv", [["text", "label"], *([f"{r[0]} one", r[3]] for r in rows)])
     write(data / "own.csv", [["text", "summary", "topic", "sentiment"], *rows])
     write(data / "real.csv", [
         ["text", "summary", "topic", "topics_ok", "sentiment", "sentiments_ok"],
         *([f"{r[0]} today", r[1], r[2], f"{r[2]};Other", r[3], r[3]] for r in rows)])
-    return tmp_path / "data"
+    return folder
 
 
 @pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a data folder of the test's own."""
+    return lay_out(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
 def recipe(tiny_encoder: Path) -> Callable[..., Recipe]:
     """Return a maker of recipes for the tiny encoder; keywords change single choices."""
     def make(**changes: object) -> Recipe:
@@ -76,3 +87,26 @@ def recipe(tiny_encoder: Path) -> Callable[..., Recipe]:
         }
         return Recipe.model_validate({**choices, **changes})
     return make
+
+
+@pytest.fixture(scope="session")
+def as_toml() -> Callable[[Recipe, Path], Path]:
+    """Return a writer of recipes as a person would write them: JSON scalars are TOML scalars."""
+    def write_recipe(recipe: Recipe, path: Path) -> Path:
+        content = recipe.model_dump(mode="json")
+        sets = content.pop("sets")
+        lines = [f"{k} = {json.dumps(v)}" for k, v in content.items()]
+        for one in sets:
+            lines += ["[[sets]]", *(f"{k} = {json.dumps(v)}" for k, v in one.items())]
+        path.write_text("\n".join(lines))
+        return path
+    return write_recipe
+
+
+@pytest.fixture(scope="session")
+def trained(recipe: Callable[..., Recipe], as_toml: Callable[[Recipe, Path], Path],
+            tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the artifact of one unbroken run, for the tests that only look at it."""
+    place = tmp_path_factory.mktemp("trained")
+    train(as_toml(recipe(), place / "recipe.toml"), lay_out(place / "data"), place / "out")
+    return place / "out"

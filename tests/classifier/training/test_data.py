@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from classifier.texts import article_text
 from classifier.training import data
 from classifier.training.errors import DataError, RecipeError

@@ -1,59 +1,63 @@
 """The ONNX file says what torch says, whatever is padded."""
 
-from collections.abc import Iterator
+import copy
 from pathlib import Path
 
 import onnx
 import pytest
 import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
 from classifier.training import export, network
 from classifier.training.errors import ExportError
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 TEXTS = ("oil falls", "the chief of alpha bank said gold rises today", "", "court " * 15)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tokenizer(tiny_encoder: Path) -> PreTrainedTokenizerBase:
     """Return the tiny encoder's tokenizer."""
     return AutoTokenizer.from_pretrained(tiny_encoder)
 
 
-@pytest.fixture
-def net(tiny_encoder: Path) -> Iterator[network.Network]:
+@pytest.fixture(scope="module")
+def net(tiny_encoder: Path) -> network.Network:
     """Return an untrained network, rounded as for export."""
     torch.manual_seed(3)
     made = network.Network(network.load_encoder(str(tiny_encoder)), 4, 2, 0.5).eval()
     export.round_to_half(made)
-    yield made
+    return made
+
+
+@pytest.fixture(scope="module")
+def exported(net: network.Network, tokenizer: PreTrainedTokenizerBase,
+             tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return its ONNX file: one export for all tests here, since it takes seconds."""
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    export.save_onnx(net, tokenizer, path)
+    return path
 
 
 def test_onnx_agrees_with_torch_on_padded_batches_and_on_single_texts(
-        net: network.Network, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+        net: network.Network, tokenizer: PreTrainedTokenizerBase, exported: Path) -> None:
     """An export traced without padding is silently wrong; this one is not."""
-    path = tmp_path / "model.onnx"
-    export.save_onnx(net, tokenizer, path)
-    assert export.check_parity(net, tokenizer, path, TEXTS, 32) < 1e-4
+    assert export.check_parity(net, tokenizer, exported, TEXTS, 32) < 1e-4
 
 
 def test_large_weights_are_stored_in_half_precision_and_the_graph_names_no_local_file(
-        net: network.Network, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+        exported: Path) -> None:
     """The file is half as large, and tells nothing of the machine that made it."""
-    path = tmp_path / "model.onnx"
-    export.save_onnx(net, tokenizer, path)
-    model = onnx.load(path)
-    large = [w for w in model.graph.initializer
+    large = [w.name for w in onnx.load(exported).graph.initializer
              if w.data_type == onnx.TensorProto.FLOAT and len(w.raw_data) > 4 * export.SMALL]
     assert [] == large
-    assert str(Path.cwd()).encode() not in path.read_bytes()
+    assert str(Path.cwd()).encode() not in exported.read_bytes()
 
 
-def test_an_export_that_says_something_else_is_refused(
-        net: network.Network, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+def test_an_export_of_another_network_is_refused(
+        net: network.Network, tokenizer: PreTrainedTokenizerBase, exported: Path) -> None:
     """A head that was changed after the export is noticed."""
-    path = tmp_path / "model.onnx"
-    export.save_onnx(net, tokenizer, path)
+    other = copy.deepcopy(net)
     with torch.no_grad():
-        net.topic_head.bias.add_(0.1)
+        other.topic_head.bias.add_(0.1)
     with pytest.raises(ExportError, match=r"differs .* by 0\.1"):
-        export.check_parity(net, tokenizer, path, TEXTS, 32)
+        export.check_parity(other, tokenizer, exported, TEXTS, 32)
