@@ -1,0 +1,1 @@
+"""Feeds and archives -> Articles: fetch, parse, admit, append, index; imports only wire."""

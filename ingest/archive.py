@@ -146,7 +146,8 @@ def read_text(text: Iterable[str], name: str) -> Iterator[Item]:
             return
         except csv.Error as error:
             if "field limit" in str(error):
-                raise ArchiveError(f"{name}, line {lines.number}: a cell is above {MAX_CELL} bytes") from error
+                place = f"{name}, line {lines.number}"
+                raise ArchiveError(f"{place}: a cell is above {MAX_CELL} bytes") from error
             yield _malformed(str(error), lines.taken())
             continue
         if cells:
@@ -157,7 +158,8 @@ def _columns(header: Sequence[str], name: str) -> list[str]:
     columns = [cell.strip().lower() for cell in header]
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
-        raise ArchiveError(f"{name}: no column {' and no column '.join(missing)} (there is: {', '.join(columns) or 'nothing'})")
+        there = ", ".join(columns) or "nothing"
+        raise ArchiveError(f"{name}: no column {' and no column '.join(missing)} (there is: {there})")
     twice = [column for column in (*REQUIRED, *OPTIONAL) if columns.count(column) > 1]
     if twice:
         raise ArchiveError(f"{name}: two columns are called {twice[0]}")

@@ -3,7 +3,7 @@
 import calendar
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -64,7 +64,7 @@ def _parse_feed(body: bytes, content_type: str, base_url: str) -> Parsed:
     ))
 
 
-def _entry(item: Mapping[str, Any], *, atom: bool, language: str, base_url: str) -> Entry:
+def _entry(item: dict[str, Any], *, atom: bool, language: str, base_url: str) -> Entry:
     return entry(
         title=_plain(item, "title", atom=atom),
         text=_plain(item, "summary", atom=atom) or _content(item, atom=atom),
@@ -75,22 +75,22 @@ def _entry(item: Mapping[str, Any], *, atom: bool, language: str, base_url: str)
     )
 
 
-def _string(item: Mapping[str, Any], name: str) -> str:
+def _string(item: dict[str, Any], name: str) -> str:
     # dict.get, for FeedParserDict maps names onto one another, with warnings.
-    value = dict.get(item, name)  # type: ignore[arg-type]
+    value = dict.get(item, name)
     return value if isinstance(value, str) else ""
 
 
-def _plain(item: Mapping[str, Any], name: str, *, atom: bool) -> str:
+def _plain(item: dict[str, Any], name: str, *, atom: bool) -> str:
     """Return a field as plain text: HTML, unless Atom says that it is plain."""
     value = _string(item, name)
-    detail = dict.get(item, f"{name}_detail")  # type: ignore[arg-type]
+    detail = dict.get(item, f"{name}_detail")
     kind = detail.get("type") if isinstance(detail, dict) else ""
     return value if atom and kind == "text/plain" else from_html(value)
 
 
-def _content(item: Mapping[str, Any], *, atom: bool) -> str:
-    parts = dict.get(item, "content") or []  # type: ignore[arg-type]
+def _content(item: dict[str, Any], *, atom: bool) -> str:
+    parts = dict.get(item, "content") or []
     for part in parts:
         value = str(part.get("value") or "")
         if value:
@@ -107,7 +107,7 @@ def _absolute(link: str, base_url: str) -> str:
         return link
 
 
-def _published(item: Mapping[str, Any]) -> datetime | None:
+def _published(item: dict[str, Any]) -> datetime | None:
     """Return the time of publication, to the microsecond where another field of the item has it.
 
     RSS's pubDate has whole seconds; a dc:date beside it (feedparser: `updated`) may say the
@@ -121,8 +121,8 @@ def _published(item: Mapping[str, Any]) -> datetime | None:
     return max(same) if first.microsecond == 0 else first
 
 
-def _times(item: Mapping[str, Any], name: str) -> Iterator[datetime]:
-    time = parse_time(_string(item, name)) or _from_struct(dict.get(item, f"{name}_parsed"))  # type: ignore[arg-type]
+def _times(item: dict[str, Any], name: str) -> Iterator[datetime]:
+    time = parse_time(_string(item, name)) or _from_struct(dict.get(item, f"{name}_parsed"))
     if time is not None:
         yield time
 

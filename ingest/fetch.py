@@ -79,7 +79,9 @@ class Fetcher:
             for private in (False, True)
         }
 
-    def get(self, url: str, known: Known = Known(), *, allow_private: bool = False) -> Result:  # noqa: B008 - frozen
+    def get(  # noqa: PLR0911 - one return for each kind of failure
+        self, url: str, known: Known = Known(), *, allow_private: bool = False
+    ) -> Result:
         """Fetch a URL, conditionally where something is known of it."""
         self._deadline.at = time.monotonic() + self._settings.timeout_s
         try:

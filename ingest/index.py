@@ -13,11 +13,11 @@ archives are replayed. Stories are kept for as long as a title can join them, tw
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import apsw
 import structlog
@@ -111,7 +111,8 @@ class Index:
 
     def _starts(self, stream: str, incarnation: str, first: dict[int, int]) -> dict[int, Position]:
         """Return where to read on; what was pruned meanwhile had been indexed when appended."""
-        rows = self._db.execute("SELECT partition, incarnation, next FROM positions WHERE stream = ?", (stream,))
+        select = "SELECT partition, incarnation, next FROM positions WHERE stream = ?"
+        rows = self._db.execute(select, (stream,))
         stored = {partition: Position(life, offset) for partition, life, offset in rows}
         if any(position.incarnation != incarnation for position in stored.values()):
             raise StreamRecreatedError(f"{stream}: {StreamRecreatedError.__doc__}")
@@ -140,11 +141,17 @@ class Index:
                 )
         return len(batch.records)
 
-    def add(self, articles: Sequence[Article], states: dict[str, SourceState] | None = None) -> None:
-        """Index articles that were appended, together with the state of their sources."""
+    def add(
+        self, articles: Sequence[Article], states: Mapping[str, SourceState],
+        partitions: Iterable[int] = (), through: datetime | None = None,
+    ) -> None:
+        """Index what was appended: articles, with the state of their sources, and a heartbeat."""
         with self._db:
+            if through is not None:
+                for partition in partitions:
+                    self._heartbeat(partition, through)
             self._add(articles)
-            for name, state in (states or {}).items():
+            for name, state in states.items():
                 self._db.execute(
                     "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?)",
                     (name, state.known.etag, state.known.modified,
@@ -158,12 +165,6 @@ class Index:
             key = title_key(article.title)
             if key:
                 self._db.execute(_ADD_STORY, (key, article.story_id, observed))
-
-    def add_heartbeat(self, partitions: Iterable[int], through: datetime) -> None:
-        """Index a heartbeat that was appended to these partitions."""
-        with self._db:
-            for partition in partitions:
-                self._heartbeat(partition, through)
 
     def _heartbeat(self, partition: int, through: datetime) -> None:
         self._db.execute(
@@ -191,7 +192,7 @@ class Index:
         rows = self._among("SELECT title, story_id, first_seen FROM stories WHERE title IN", keys)
         return {key: Story(story, from_micros(first)) for key, story, first in rows}
 
-    def _among(self, select: str, values: Sequence[str | bytes]) -> Iterator[tuple]:
+    def _among(self, select: str, values: Sequence[str | bytes]) -> Iterator[tuple[Any, ...]]:
         for at in range(0, len(values), _CHUNK):
             chunk = values[at : at + _CHUNK]
             yield from self._db.execute(f"{select} ({','.join('?' * len(chunk))})", chunk)
@@ -204,7 +205,8 @@ class Index:
 
     def since(self, time: datetime) -> dict[str, datetime]:
         """Return the articles observed at a time or later: id to stamp."""
-        rows = self._db.execute("SELECT id, observed_at FROM articles WHERE observed_at >= ?", (micros(time),))
+        select = "SELECT id, observed_at FROM articles WHERE observed_at >= ?"
+        rows = self._db.execute(select, (micros(time),))
         return {key: from_micros(value) for key, value in rows}
 
     def through(self, partitions: int) -> datetime | None:
@@ -220,7 +222,8 @@ class Index:
         if row is None:
             return SourceState()
         etag, modified, succeeded, failures = row
-        return SourceState(Known(etag, modified), None if succeeded is None else from_micros(succeeded), failures)
+        since = None if succeeded is None else from_micros(succeeded)
+        return SourceState(Known(etag, modified), since, failures)
 
     def prune(self, now: datetime, keep: timedelta) -> None:
         """Forget ids older than `keep`, and stories that no title can join any more."""

@@ -109,7 +109,9 @@ def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 class _Stream(httpcore2.NetworkStream):
     """A stream whose reads end at the deadline, and soon after the fetch was cancelled."""
 
-    def __init__(self, inner: httpcore2.NetworkStream, deadline: Deadline, cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self, inner: httpcore2.NetworkStream, deadline: Deadline, cancelled: Callable[[], bool]
+    ) -> None:
         self._inner, self._deadline, self._cancelled = inner, deadline, cancelled
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -126,7 +128,9 @@ class _Stream(httpcore2.NetworkStream):
     def close(self) -> None:
         self._inner.close()
 
-    def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> httpcore2.NetworkStream:
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
         inner = self._inner.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
         return _Stream(inner, self._deadline, self._cancelled)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from html import escape as html_escape
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Self
@@ -26,8 +27,8 @@ def render(source: str, entries: Iterable[Entry]) -> bytes:
     """
     items = "".join(map(_item, entries))
     channel = f"<title>{_xml(_html(source))}</title><link>http://127.0.0.1/</link><description/>"
-    document = f'<?xml version="1.0" encoding="utf-8"?><rss {_NAMESPACES}><channel>{channel}{items}</channel></rss>'
-    return document.encode("ascii")
+    feed = f"<rss {_NAMESPACES}><channel>{channel}{items}</channel></rss>"
+    return f'<?xml version="1.0" encoding="utf-8"?>{feed}'.encode("ascii")
 
 
 def _item(entry: Entry) -> str:
@@ -121,18 +122,21 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer with the feed, 304 or 404."""
         shown = self.server.window.get(self.path)
         if shown is None:
-            self._answer(404, b"", {})
+            self._answer(HTTPStatus.NOT_FOUND, b"", {})
             return
         body = render(*shown)
         etag = f'"{digest("body", body.decode())}"'
-        known = self.headers.get("If-None-Match") == etag
-        self._answer(304 if known else 200, b"" if known else body, {"ETag": etag, "Content-Type": CONTENT_TYPE})
+        headers = {"ETag": etag, "Content-Type": CONTENT_TYPE}
+        if self.headers.get("If-None-Match") == etag:
+            self._answer(HTTPStatus.NOT_MODIFIED, b"", headers)
+        else:
+            self._answer(HTTPStatus.OK, body, headers)
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        if status != 304:
+        if status != HTTPStatus.NOT_MODIFIED:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -40,6 +40,7 @@ class PollNewswire:
         self._newswire, self._fetcher, self._metrics = newswire, fetcher, metrics
 
     def __call__(self, rows: Sequence[Row]) -> Found:
+        """Return the entries as they came back, source by source."""
         window: dict[str, list[Entry]] = defaultdict(list)
         for row in rows:
             window[row.source].append(row.entry())

@@ -105,6 +105,7 @@ class Replay:
     def _steps(self, ticker: Ticker, poll: Poll, stop: Event) -> bool:
         """Work through the steps; return whether all were done."""
         rows, begins = self._resume(ticker)
+        self._metrics.healthy(len(self._sources), 0)
         self._bury(ticker, begins)
         pace = None if self._speed is None else Pace(self._speed, begins, self._monotonic)
         done = 0

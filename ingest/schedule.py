@@ -35,5 +35,6 @@ def next_delay_s(source: Source, failures: int, settings: IngestSettings) -> flo
     `backoff_max_s` (or its own interval, where that is longer).
     """
     limit = max(settings.backoff_max_s, source.interval_s)
-    delay = min(source.interval_s * 2 ** min(max(failures - 1, 0), 20), limit)
+    doublings = min(max(failures - 1, 0), 20)
+    delay = min(source.interval_s * (1 << doublings), limit)
     return delay * (1 - 0.1 * fraction(source.name, failures))

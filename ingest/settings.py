@@ -37,7 +37,7 @@ class IngestSettings(BaseModel):
     heartbeat_s: Seconds = 5.0
     gap_s: Seconds = 3600.0
     timeout_s: Seconds = 20.0
-    connect_timeout_s: Seconds = 8.0
+    connect_timeout_s: Seconds = 5.0
     max_bytes: int = Field(default=10 << 20, gt=0)
     max_redirects: int = Field(default=5, ge=0)
     concurrency: int = Field(default=8, ge=1, le=64)

@@ -1,6 +1,6 @@
 """News sitemaps (https://www.google.com/schemas/sitemap-news/0.9), which feedparser does not read."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from .entries import Entry, entry
 from .text import from_html
@@ -24,13 +24,13 @@ def sitemap_entries(body: bytes) -> list[Entry] | None:
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         return None
     try:
-        root = ElementTree.fromstring(body)  # noqa: S314 - no entities, see above
-    except (ElementTree.ParseError, ValueError, LookupError):
+        root = ET.fromstring(body)  # noqa: S314 - no entities, see above
+    except (ET.ParseError, ValueError, LookupError):
         return None
     return [_entry(url) for url in root.findall(_URL)]
 
 
-def _entry(url: ElementTree.Element) -> Entry:
+def _entry(url: ET.Element) -> Entry:
     published = _text(url, f"{_NEWS}publication_date") or _text(url, "{*}lastmod")
     return entry(
         title=from_html(_text(url, f"{_NEWS}title")),
@@ -40,5 +40,5 @@ def _entry(url: ElementTree.Element) -> Entry:
     )
 
 
-def _text(element: ElementTree.Element, path: str) -> str:
+def _text(element: ET.Element, path: str) -> str:
     return (element.findtext(path) or "").strip()

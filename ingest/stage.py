@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -58,7 +59,10 @@ class Ingest:
         self._clock, self._monotonic = clock, monotonic
 
     def run(self, stop: Event) -> None:
-        """Poll until `stop` is set; polls that are under way then are dropped, not waited for."""
+        """Poll until `stop` is set; polls that are under way then are cancelled, and dropped.
+
+        A poll that is still connecting is waited for, `settings.connect_timeout_s` at most.
+        """
         with ExitStack() as stack:
             create_streams(self._log, self._settings.partitions, self._settings.retain_s)
             index = stack.enter_context(Index(self._home))
@@ -72,7 +76,7 @@ class Ingest:
             self._loop(stop, desk, fetcher, pool)
 
     def _loop(self, stop: Event, desk: "Desk", fetcher: Fetcher, pool: ThreadPoolExecutor) -> None:
-        done: SimpleQueue[tuple[Source, Future[Poll]]] = SimpleQueue()
+        done: SimpleQueue[Poll] = SimpleQueue()
         turns = first_turns(self._sources, self._monotonic(), self._settings)
         polling: set[str] = set()
         beat_at = 0.0
@@ -80,8 +84,7 @@ class Ingest:
             for turn in self._due(turns, polling):
                 polling.add(turn.source.name)
                 state = desk.states[turn.source.name]
-                future = pool.submit(poll, fetcher, turn.source, state)
-                future.add_done_callback(lambda future, source=turn.source: done.put((source, future)))
+                pool.submit(_poll_into, done, fetcher, turn.source, state)
             if self._monotonic() >= beat_at:
                 desk.keep(stop, lambda: desk.beat(self._clock()))
                 beat_at = self._monotonic() + self._settings.heartbeat_s
@@ -94,15 +97,17 @@ class Ingest:
         return sorted(due, key=lambda turn: turn.at)[:free]
 
     def _take(
-        self, stop: Event, desk: "Desk", done: "SimpleQueue[tuple[Source, Future[Poll]]]",
-        turns: Sequence[Turn], polling: set[str],
+        self, stop: Event, desk: "Desk", done: "SimpleQueue[Poll]", turns: Sequence[Turn],
+        polling: set[str],
     ) -> None:
         """Wait a little for one finished poll, and work it in."""
         try:
-            source, future = done.get(timeout=min(WAIT_S, self._settings.heartbeat_s))
+            found = done.get(timeout=min(WAIT_S, self._settings.heartbeat_s))
         except Empty:
             return
-        found = future.result()
+        if found.bug is not None:
+            raise found.bug
+        source = found.source
         desk.keep(stop, lambda: desk.receive(source, found, self._clock()))
         polling.discard(source.name)
         turn = next(turn for turn in turns if turn.source == source)
@@ -110,22 +115,34 @@ class Ingest:
         turn.at = self._monotonic() + next_delay_s(source, failures, self._settings)
 
 
+@dataclass(frozen=True, slots=True)
 class Poll:
-    """What one poll of a source gave: the answer, and what was parsed of it."""
+    """What one poll of a source gave: the answer, what was parsed of it; or a bug of ours."""
 
-    def __init__(self, result: Result, parsed: Parsed) -> None:
-        self.result, self.parsed = result, parsed
+    source: Source
+    result: Result
+    parsed: Parsed
+    bug: Exception | None = None
 
 
 def poll(fetcher: Fetcher, source: Source, state: SourceState) -> Poll:
     """Steps 1 and 2: fetch conditionally, and parse. A document that is no feed is a failure."""
     result = fetcher.get(source.url, state.known, allow_private=source.allow_private)
     if not isinstance(result, Changed):
-        return Poll(result, Parsed())
+        return Poll(source, result, Parsed())
     parsed = parse(result.body, result.content_type, result.url)
     if parsed.problem and not parsed.entries:
-        return Poll(Failed("feed", parsed.problem), parsed)
-    return Poll(result, parsed)
+        return Poll(source, Failed("feed", parsed.problem), parsed)
+    return Poll(source, result, parsed)
+
+
+def _poll_into(
+    done: "SimpleQueue[Poll]", fetcher: Fetcher, source: Source, state: SourceState
+) -> None:
+    try:
+        done.put(poll(fetcher, source, state))
+    except Exception as error:  # noqa: BLE001 - not lost in a thread: raised by the one who takes it
+        done.put(Poll(source, Failed("bug", str(error)), Parsed(), error))
 
 
 class Desk:
@@ -156,7 +173,7 @@ class Desk:
                 if not error.retryable:
                     raise
                 if not away:
-                    logger.error("log.unavailable", stage="ingest", error=str(error))
+                    logger.warning("log.unavailable", stage="ingest", error=str(error))
                 away = True
                 stop.wait(RETRY_S)
             else:

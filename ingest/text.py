@@ -14,7 +14,9 @@ MAX_TEXT = 100_000
 _PLANES = "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
 _UNWANTED = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_PLANES}]")
 _HIDDEN = frozenset({"script", "style", "template", "noscript"})
-_INLINE = frozenset({"a", "abbr", "b", "em", "font", "i", "mark", "small", "span", "strong", "sub", "sup", "u"})
+_INLINE = frozenset(
+    {"a", "abbr", "b", "em", "font", "i", "mark", "small", "span", "strong", "sub", "sup", "u"}
+)
 
 
 def clean(value: str) -> str:

@@ -53,10 +53,8 @@ class Writer:
             self.heartbeat(closing)
             articles = self._append_singly(articles, dead)
         self.bury(dead)
-        if closing is not None:
-            self._index.add_heartbeat(self._partitions, closing.through)
-        if articles or states:
-            self._index.add(articles, dict(states or {}))
+        through = closing.through if closing else None
+        self._index.add(articles, states or {}, self._partitions, through)
         return articles
 
     def _append_singly(self, articles: Sequence[Article], dead: list[DeadLetter]) -> tuple[Article, ...]:
@@ -88,7 +86,7 @@ class Writer:
         """Append a heartbeat to every partition, then index it."""
         if heartbeat is not None:
             self._log.append(ARTICLES, self._heartbeats(heartbeat))
-            self._index.add_heartbeat(self._partitions, heartbeat.through)
+            self._index.add((), {}, self._partitions, heartbeat.through)
 
     def _heartbeats(self, heartbeat: Heartbeat | None) -> list[NewRecord]:
         if heartbeat is None:

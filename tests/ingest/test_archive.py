@@ -44,7 +44,8 @@ def test_columns_in_any_order_with_others_a_bom_and_newlines_in_cells(tmp_path):
 
 @pytest.mark.parametrize(("line", "reason"), [
     (b"2022-11-08,,,x", "empty"), (b"2022-11-08, ,\x01,", "empty"), (b"soon,a,b,x", "undated"),
-    (b",a,b,x", "undated"), (b"1970-01-01,a,b,x", "implausible_date"), (b"9999-12-31,a,b,x", "implausible_date"),
+    (b",a,b,x", "undated"), (b"1970-01-01,a,b,x", "implausible_date"),
+    (b"9999-12-31,a,b,x", "implausible_date"),
     (b"2022-11-08,\xff\xfe,b,x", "encoding"), (b"2022-11-08,a\0b,b,x", "nul"), (b"2022-11-08,a", "malformed"),
     (b"2022-11-08,a,b,x,y", "malformed"), (b'2022-11-08,"a"b,b,x', "malformed"),
     (b'2022-11-08,"never closed', "malformed"), (b"2022-11-08," + b"w" * 200_000 + b",b,x", "too_large"),

@@ -113,7 +113,7 @@ def test_hostile_bytes_never_crash_the_parser(body):
 
 def test_every_file_of_the_corpus_is_read(data):
     """feedparser's own corpus, ill-formed and oddly encoded files included, never crashes us."""
-    files = [path for path in (data / "feeds/feedparser-corpus").rglob("*.xml")]
+    files = list((data / "feeds/feedparser-corpus").rglob("*.xml"))
     found = {path.name: parse(path.read_bytes()) for path in files}
     assert not [name for name, item in found.items() if item.problem.startswith("parser_failed")]
     assert sum(len(item.entries) for item in found.values()) > 1000

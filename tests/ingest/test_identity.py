@@ -39,7 +39,8 @@ def identity(**given):
 def test_the_first_of_url_guid_and_content_counts():
     """Links beat guids, guids beat content; a urn is a guid that holds for all sources."""
     same = [
-        (identity(link="http://x.org/1?utm_id=2", guid="g"), identity(link="https://x.org/1", title="u", source="z")),
+        (identity(link="http://x.org/1?utm_id=2", guid="g"),
+         identity(link="https://x.org/1", title="u", source="z")),
         (identity(link="urn:x:1", guid="g"), identity(guid="urn:x:1", title="u", source="z")),
         (identity(guid="g"), identity(guid="g", title="u")),
         (identity(), identity()),

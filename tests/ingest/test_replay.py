@@ -1,12 +1,12 @@
 """Replays on the virtual clock."""
 
-import os
 import random
 import signal
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -190,6 +190,7 @@ def test_a_replay_waits_for_consumers_that_lag(log, tmp_path, parts):
 CHILD = """
 import sys
 from pathlib import Path
+from pathlib import Path
 from threading import Event
 from prometheus_client import CollectorRegistry
 sys.path[:0] = [{root!r}, {here!r}]
@@ -213,7 +214,7 @@ def test_killed_replays_end_as_undisturbed_ones(log, tmp_path, parts, messages, 
     Replay(log, tmp_path / "calm", archive(made_rows()), direct=True, **parts).run(Event())
     home, draw = tmp_path / "killed", random.Random(3)
     home.mkdir()
-    here = os.path.dirname(__file__)
+    here = str(Path(__file__).parent)
     code = CHILD.format(root=str(pytestconfig.rootpath), here=here)
     kills = 0
     for steps in [3, 20, 2, 1000]:

@@ -61,7 +61,7 @@ def running(log, home, sources, clock=None, registry=None):
     def work():
         try:
             stage.run(stop)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - raised again below
             failures.append(error)
 
     thread = Thread(target=work)
@@ -118,9 +118,12 @@ def test_real_feeds_are_read_beside_sources_that_fail(log, tmp_path, data, messa
 def test_heartbeats_never_overtake_articles(log, tmp_path, messages):
     """What stands behind a heartbeat was observed at its time or later."""
     bodies = iter(range(1000))
-    with Site({"/a": lambda h: answer(200, feed(next(bodies)))(h)}) as site:
-        with running(log, tmp_path, [source(site, "a", interval_s=0.02)]):
-            until(lambda: site.statuses("/a") > 20)
+
+    def fresh(handler):
+        answer(200, feed(next(bodies)))(handler)
+
+    with Site({"/a": fresh}) as site, running(log, tmp_path, [source(site, "a", interval_s=0.02)]):
+        until(lambda: site.statuses("/a") > 20)
     through = datetime(1970, 1, 1, tzinfo=UTC)
     for message in messages(log, "articles"):
         if isinstance(message, Heartbeat):
@@ -132,12 +135,14 @@ def test_heartbeats_never_overtake_articles(log, tmp_path, messages):
 
 def test_failing_and_recovering_is_reported_once(log, tmp_path, messages):
     """Many failed polls are one warning, and the recovery one line."""
-    with Site({"/a": answer(500)}) as site, capture_logs() as logs:
-        with running(log, tmp_path, [source(site, "a")]):
-            until(lambda: site.statuses("/a") >= 4)
-            site.routes["/a"] = document(feed(1))
-            until(lambda: split(messages(log, "articles"))[0])
-            until(lambda: split(messages(log, "articles"))[1][-1].failing == ())
+    with (
+        capture_logs() as logs, Site({"/a": answer(500)}) as site,
+        running(log, tmp_path, [source(site, "a")]),
+    ):
+        until(lambda: site.statuses("/a") >= 4)
+        site.routes["/a"] = document(feed(1))
+        until(lambda: split(messages(log, "articles"))[0])
+        until(lambda: split(messages(log, "articles"))[1][-1].failing == ())
     events = [line["event"] for line in logs if line["event"].startswith("source.")]
     assert ["source.failing", "source.recovered"] == events
 
@@ -182,9 +187,12 @@ def test_a_recreated_stream_is_a_clear_error(log, tmp_path):
             until(lambda: site.statuses("/a") >= 1)
         with Index(tmp_path) as index:
             index.catch_up(log)
-        with EmbeddedLog(tmp_path / "other.db") as other, pytest.raises(StreamRecreatedError, match="articles"):
-            with running(other, tmp_path, [source(site, "a")]):
-                time.sleep(0.5)
+        with (
+            EmbeddedLog(tmp_path / "other.db") as other,
+            pytest.raises(StreamRecreatedError, match="articles"),
+            running(other, tmp_path, [source(site, "a")]),
+        ):
+            time.sleep(0.5)
 
 
 class Flaky:
