@@ -23,6 +23,7 @@ PLAIN_S = 5.0
 TOPICS: Final = 8
 WEBHOOKS: Final = 6
 BAR: Final = 24
+CALM: Final = 8.0  # the least scale of the bars, so that one story fills none
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,13 @@ def bar(trend: Trend, scale: float, width: int = BAR) -> Text:
 
 
 def shown(trends: tuple[Trend, ...]) -> list[Trend]:
-    """Choose the trends to show: the furthest above their band first, by name where equal."""
-    ordered = sorted(trends, key=lambda each: (each.upper - each.observed, -each.observed, each.name))
-    return ordered[:TOPICS]
+    """Choose the trends to show: what surges first, then the most negatives, seen and normal."""
+    return sorted(trends, key=_interest)[:TOPICS]
+
+
+def _interest(trend: Trend) -> tuple[float, float, float, str]:
+    excess = max(0.0, trend.observed - trend.upper)
+    return (-excess, -trend.observed, -trend.expected, trend.name)
 
 
 def screen(snapshot: Snapshot) -> RenderableType:
@@ -101,7 +106,7 @@ def _trends(snapshot: Snapshot) -> RenderableType:
     trends = shown(snapshot.trends)
     if not trends:
         return Text("no trend yet: nothing is judged", "dim")
-    scale = max(max(each.observed, each.upper) for each in trends)
+    scale = max(CALM, *(max(each.observed, each.upper) for each in trends))
     table = Table.grid(padding=(0, 2))
     table.add_row(*(Text(head, "dim") for head in ("negatives, last hour", "", "seen", "normal")))
     for each in trends:

@@ -69,9 +69,10 @@ def test_a_bar_is_red_beyond_the_normal_band_only():
 
 
 def test_what_is_furthest_above_its_band_comes_first():
-    """A surge is on the screen, however many topics there are."""
+    """A surge is on the screen, however many topics there are; then what has most to tell."""
     calm = tuple(replace(MACRO, name=f"topic {n:02}") for n in range(30))
-    assert shown((*calm, LEGAL))[:2] == [LEGAL, calm[0]]
+    busy = replace(MACRO, name="busy but normal", observed=20, upper=30.0)
+    assert shown((*calm, busy, LEGAL))[:3] == [LEGAL, busy, calm[0]]
     assert len(shown(calm)) == 8
 
 
