@@ -54,6 +54,9 @@ class Mailbox:
 
     def bury(self) -> int:
         """Give up everything that waits, because the receiver is gone; return how many."""
+        with self._store.read() as connection:
+            if connection.execute(select(outbox.c.id).where(self._mine).limit(1)).first() is None:
+                return 0  # the usual case takes no write lock
         with self._store.write() as connection:
             dead = update(outbox).where(self._mine).values(state="dead", last_outcome=self._gone)
             return connection.execute(dead).rowcount
@@ -64,7 +67,7 @@ class Mailbox:
             waiting = connection.execute(self._waiting()).all()
         due = heads(waiting, microseconds(now))[:limit]
         if not due:
-            return []  # the usual case takes no write lock
+            return []
         until = microseconds(now + timedelta(seconds=lease_s))
         with self._store.write() as connection:
             claims = ((row, update(outbox).where(self._as_seen(row))) for row in due)
