@@ -22,7 +22,7 @@ class KafkaLog:
     def __init__(
         self, servers: Sequence[str], prefix: str = "newsquake.",
         options: Mapping[str, Any] | None = None, *,
-        timeout_s: float = 30.0, session_s: float = 10.0, busy_s: float = 300.0,
+        timeout_s: float = 15.0, session_s: float = 10.0, busy_s: float = 300.0,
     ) -> None:
         self._cluster = Cluster(list(servers), prefix, options or {}, timeout_s)
         self._appender = Appender(self._cluster)

@@ -69,7 +69,8 @@ class Appender:
         timeout_ms = int(self._cluster.timeout_s * 1000)
         return self._cluster.connect(
             kafka.KafkaProducer,
-            request_timeout_ms=timeout_ms // 2, delivery_timeout_ms=timeout_ms,
+            # Records expire before our own wait ends, so that none is left to be sent late.
+            request_timeout_ms=timeout_ms * 2 // 5, delivery_timeout_ms=timeout_ms * 4 // 5,
             max_block_ms=timeout_ms, acks="all", enable_idempotence=True,
             batch_size=REQUEST_BYTES, max_request_size=BATCH_BYTES,
             allow_auto_create_topics=False,

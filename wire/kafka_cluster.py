@@ -1,5 +1,6 @@
 """What is asked of a Kafka cluster about streams: create, list, bounds, settled positions."""
 
+import logging
 import threading
 import time
 import uuid
@@ -22,6 +23,8 @@ MAX_RECORD_BYTES = 4 << 20
 BATCH_BYTES = MAX_RECORD_BYTES + (64 << 10)
 RETRY_S = 0.1
 _DAY_MS = 86_400_000
+# At DEBUG it writes its settings into the log, with the password.
+logging.getLogger("kafka.admin.client").setLevel(logging.INFO)
 T = TypeVar("T")
 C = TypeVar("C")
 
@@ -77,7 +80,10 @@ class Cluster:
             if self._closed:
                 raise LogError("the log is closed")
             if self._admin is None:
-                self._admin = self.connect(kafka.KafkaAdminClient)
+                timeout_ms = int(self.timeout_s * 500)  # half: _ask may ask a second time
+                self._admin = self.connect(
+                    kafka.KafkaAdminClient, request_timeout_ms=timeout_ms
+                )
             return self._admin
 
     def _ask(self, what: str, question: Callable[[kafka.KafkaAdminClient], T]) -> T:

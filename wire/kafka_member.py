@@ -134,11 +134,13 @@ class KafkaMember:
             consumer = self._open()
             self._set_starts()
             places = [self._place(partition) for partition in self.assignment.owned]
-            with explained("cannot keep the membership"):
-                consumer.pause(*places)
-                consumer.poll(timeout_ms=0)
-            for partition in self.assignment.owned:
-                consumer.resume(self._place(partition))
+            consumer.pause(*places)
+            try:
+                with explained("cannot keep the membership"):
+                    consumer.poll(timeout_ms=0)
+            finally:
+                for partition in self.assignment.owned:
+                    consumer.resume(self._place(partition))
 
     def _open(self) -> kafka.KafkaConsumer:
         if self._closed:

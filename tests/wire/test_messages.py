@@ -95,7 +95,8 @@ def test_missing_new_fields_are_filled_in(message: Message) -> None:
         b'{"type":"something_else"}', b'{"type":"heartbeat","through":"yesterday"}',
         b'{"type":"heartbeat","through":"2026-03-02T12:00:00"}',
         b'{"type":"heartbeat","through":"2026-03-02T12:00:00Z","sources":"many"}',
-        b'{"type":"heartbeat","through":"2026-03-02T12:00:00Z"}x', b'{"type":"heartbeat","deep":' + b"[" * 100_000,
+        b'{"type":"heartbeat","through":"2026-03-02T12:00:00Z"}x',
+        b'{"type":"heartbeat","deep":' + b"[" * 100_000,
     ],
 )
 def test_what_is_no_message_of_ours_is_a_bad_message(payload: bytes) -> None:
