@@ -23,6 +23,7 @@ _LEVEL_PRIOR_BUCKETS = 12.0
 _OWN_HOURS = 6.0  # stories that a key's own hour must show before it outweighs the pool
 _OWN_HOURS_MIN, _OWN_HOURS_MAX = 60.0, 600.0
 _ALPHA_PRIOR, _ALPHA_PRIOR_WEIGHT = 0.15, 30.0
+_HEAVY_TAIL = 2.0
 _ROUGH_BUCKETS = 576  # before, winsorising would hold a fast key down
 _ORDINARY = 0.5  # the weight from which a bucket teaches the variance
 _HOUR_BUCKETS = 12
@@ -63,8 +64,13 @@ class Baseline(msgspec.Struct):
         return max(level * (at_low + (at_high - at_low) * here.part), 1e-6)
 
     def spread(self) -> float:
-        """Relative variance over hours: shared ups and downs, and our ignorance of the level."""
-        return self.alpha + 1.0 / (self.stories + _LEVEL_PRIOR)
+        """Relative variance to judge by: shared ups and downs, and our ignorance of the level.
+
+        Ups and downs have a heavier tail than the gamma distribution behind the negative
+        binomial, and some outlast a window: judging by twice what was learned holds the
+        false alarms at 500 stories an hour to the budget, where once gave 7 a week.
+        """
+        return _HEAVY_TAIL * self.alpha + 1.0 / (self.stories + _LEVEL_PRIOR)
 
     def learn(self, here: Place, count: float, mean: float, weight: float) -> float:
         """Learn from one bucket; returns the count as learned, relative to the level."""

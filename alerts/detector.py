@@ -108,8 +108,9 @@ class Detector(msgspec.Struct):
     def _push(self, count: int, mean: float) -> None:
         base = self.baseline
         at = self.at
-        # A cap per bucket: one leaked clump of copies is no surge, an hour of news is.
-        cap = mean + 4.0 * math.sqrt(base.phi * mean + base.alpha * mean * mean) + 2.0
+        # A cap per bucket: one leaked clump of copies is no surge, an hour of news is. Where
+        # news is frequent a clump is little, so the cap lets five times the normal through.
+        cap = 5.0 * mean + 4.0 * math.sqrt(base.phi * mean) + 2.0
         self.at = step = (at + 1) % RING
         self.counts[step] = self.counts[at] + count
         self.capped[step] = self.capped[at] + min(float(count), cap)

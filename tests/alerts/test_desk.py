@@ -62,8 +62,10 @@ def surge(days=17, per_hour=12):
         for n in range(days * 12)
     ]
     begin = days * 86_400
-    for n in range(per_hour):
-        rows.append(row(f"s{n}", begin + n * 280, title=f"Acme sued, {n}", source=f"w{n % 4}"))
+    rows += [
+        row(f"s{n}", begin + n * 280, title=f"Acme sued, {n}", source=f"w{n % 4}")
+        for n in range(per_hour)
+    ]
     return rows, START + begin + 12 * HOUR
 
 
@@ -73,7 +75,8 @@ def judge(rows, stop, step):
     for begin in range(START, stop, step * BUCKET_S):
         desk = Desk(SETTINGS, states, pool, open_ones)
         end = min(begin + step * BUCKET_S, stop)
-        changes += desk.judge(begin, end, MemoryRows(rows) if step > 50 else rows_near(rows, begin), ())
+        near = MemoryRows(rows) if step > 50 else rows_near(rows, begin)
+        changes += desk.judge(begin, end, near, ())
         states = {
             key: msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=KeyState)
             for key, state in desk.states.items()
