@@ -25,7 +25,7 @@ REQUIRED: Final = ("published", "title")
 OPTIONAL: Final = ("summary", "link", "source", "language")
 # A cell above this is no text; csv's own limit (128 KiB) would hide the good cells below it.
 MAX_CELL = 16 << 20
-MAX_PAYLOAD = 200_000
+MAX_PAYLOAD = 100_000
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # Time zero and far futures are what broken clocks and spreadsheets write.
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self, TextIO, cast
 
-MAX_TOLD = 200_000
+MAX_TOLD = 100_000
 
 
 def open_text(path: Path) -> TextIO:
@@ -22,7 +22,7 @@ def open_text(path: Path) -> TextIO:
 
 
 class Lines:
-    """An iterator of lines that remembers those since `forget`, up to 200,000 characters of them."""
+    """An iterator of lines that remembers those since `forget`, up to 100,000 characters of them."""
 
     def __init__(self, text: Iterable[str]) -> None:
         self._text = iter(text)

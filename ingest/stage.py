@@ -224,7 +224,9 @@ class Desk:
         self._metrics.admitted.inc(admitted)
         self._metrics.duplicate.inc(duplicates)
         self._metrics.backfill.inc(admitted if backfill else 0)
-        logger.info("feed.polled", source=source.name, entries=seen, admitted=admitted, backfill=backfill)
+        # A source with nothing new is no news: at debug level.
+        say = logger.info if admitted else logger.debug
+        say("feed.polled", source=source.name, entries=seen, admitted=admitted, backfill=backfill)
 
     def beat(self, now: datetime) -> None:
         """Write a heartbeat: everything observed before now has been appended."""

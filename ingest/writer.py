@@ -11,8 +11,6 @@ from wire.metrics import StageMetrics
 from .admit import Admission, Candidate, Memory, admit
 from .index import ARTICLES, DEAD_LETTERS, Index, SourceState
 
-MAX_PAYLOAD = 200_000
-
 
 class Writer:
     """Admits batches and writes them to the log and into the index, in that order."""
@@ -66,7 +64,8 @@ class Writer:
             except RecordTooLargeError as error:
                 dead.append(DeadLetter(
                     id=article.id, stage="ingest", reason="too_large", detail=str(error),
-                    payload=article.title, time=article.observed_at,
+                    payload=f"{article.url[:300]} {article.title[:300]}",
+                    time=article.observed_at,
                 ))
         return tuple(appended)
 
@@ -96,8 +95,12 @@ class Writer:
 
 
 def create_streams(log: Log, partitions: int | None = None, retain_s: float | None = None) -> None:
-    """Create the streams that ingest writes to, where absent."""
-    if ARTICLES not in log.streams():
+    """Create the streams that ingest writes to, where absent.
+
+    Partitions that were asked for must be those that there are (StreamMismatchError); where
+    none were asked for, any number is fine.
+    """
+    if partitions is not None or ARTICLES not in log.streams():
         log.create(ARTICLES, partitions, retain_s)
     if DEAD_LETTERS not in log.streams():
         log.create(DEAD_LETTERS, None, retain_s)
