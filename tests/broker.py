@@ -51,7 +51,11 @@ def kafka_broker() -> Iterator[Broker]:
         yield _started(process, password)
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()  # and the node with it
+            process.communicate()
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -74,7 +74,7 @@ def main() -> int:
             home = options.home.resolve()
             home.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_locked(home / "lock"))
-            return run(jars, home, options.port or free_port())
+            return run(jars, home, options.port)
     except (OSError, subprocess.CalledProcessError, RuntimeError) as error:
         print(f"kafka: {error}", file=sys.stderr)
         return 1
@@ -117,17 +117,18 @@ def _resolved() -> bool:
     return mark.exists() and mark.read_bytes() == (HERE / "pom.xml").read_bytes()
 
 
-def run(jars: Path, home: Path, port: int) -> int:
+def run(jars: Path, home: Path, wanted_port: int | None) -> int:
     """Format the storage if it is new, start the node, say where it is, wait for its end."""
     sasl = os.environ.get("NEWSQUAKE_BROKER_SASL")
     sasl_port = free_port() if sasl else None
-    properties = configure(home, port, sasl, sasl_port)
+    port, controller = ports(home, wanted_port)
+    properties = configure(home, port, controller, sasl, sasl_port)
     java = ["java", "-cp", f"{jars}/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
-    storage = [*java, "-Xmx256m", "kafka.tools.StorageTool"]
-    # As `StorageTool random-uuid` makes it, without another second of Java.
-    identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    _call([*storage, "format", "--standalone", "-g", f"--cluster-id={identity}",
-           "-c", str(properties)])
+    if not (home / "data" / "meta.properties").exists():
+        # As `StorageTool random-uuid` makes it, without another second of Java.
+        identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        _call([*java, "-Xmx256m", "kafka.tools.StorageTool", "format", "--standalone",
+               f"--cluster-id={identity}", "-c", str(properties)])
     node = [*java, "-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "kafka.Kafka", str(properties)]
     with (home / "node.log").open("ab") as log:
         process = subprocess.Popen(
@@ -148,11 +149,26 @@ def run(jars: Path, home: Path, port: int) -> int:
     return _end(process)
 
 
-def configure(home: Path, port: int, sasl: str | None, sasl_port: int | None) -> Path:
+def ports(home: Path, wanted: int | None) -> tuple[int, int]:
+    """Choose the clients' and the controller's port: those of the last start, else free ones.
+
+    The controller's must not change: the storage remembers where its quorum is.
+    """
+    path = home / "ports"
+    last = [int(word) for word in path.read_text().split()] if path.exists() else []
+    port, controller = last or (free_port(), free_port())
+    port = wanted or port
+    path.write_text(f"{port} {controller}\n")
+    return port, controller
+
+
+def configure(
+    home: Path, port: int, controller: int, sasl: str | None, sasl_port: int | None
+) -> Path:
     """Write the node's settings; only the owner may read them (a password can be in there)."""
     text = PROPERTIES.format(
         port=port,
-        controller=free_port(),
+        controller=controller,
         data=home / "data",
         sasl_listener=f",SASL://127.0.0.1:{sasl_port}" if sasl else "",
     )
