@@ -12,7 +12,8 @@ import structlog
 from numpy.typing import NDArray
 
 from . import probes
-from .backends import Backend, Floats, Ids, Logits, choose, needed, open_backend
+from .backends.choice import choose, needed, open_backend
+from .backends.protocol import Backend, Floats, Ids, Logits
 from .batching import padded_length, plan
 from .errors import MemoryExhaustedError, ScoringError
 from .manifest import SHIPPED, Artifact, read

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from .backends import Logits
+from .backends.protocol import Logits
 from .errors import ArtifactError, ClassifierError
 from .manifest import RESTORE, Artifact, Probe
 from .scores import Scores, best

@@ -6,7 +6,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 from classifier.errors import ArtifactError, MemoryExhaustedError
 from classifier.manifest import RESTORE, Artifact
 
-from . import Ids, Logits
+from .protocol import Ids, Logits
 
 OUTPUTS = ["topic_logits", "sentiment_logits"]
 

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel
 from classifier.errors import ArtifactError, BackendError, MemoryExhaustedError
 from classifier.manifest import RESTORE, Artifact
 
-from . import Ids, Logits
+from .protocol import Ids, Logits
 
 _FAMILIES_WITH_POOLER = {"bert", "roberta", "xlm-roberta"}
 
@@ -28,7 +28,7 @@ class Network(nn.Module):
     def __init__(self, config: Any, topics: int) -> None:
         super().__init__()
         pooler = {"add_pooling_layer": False} if config.model_type in _FAMILIES_WITH_POOLER else {}
-        self.encoder = AutoModel.from_config(config, **pooler)
+        self.encoder = AutoModel.from_config(config, **pooler)  # type: ignore[no-untyped-call]
         self.topic_head = nn.Linear(config.hidden_size, topics)
         self.sentiment_head = nn.Linear(config.hidden_size, 3)
 

@@ -11,7 +11,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from classifier.backends import Logits, choose
+from classifier.backends.choice import choose
+from classifier.backends.protocol import Logits
 from classifier.errors import BackendError, MemoryExhaustedError, ScoringError
 from classifier.model import Model, load
 from classifier.tokenizing import Tokenizing

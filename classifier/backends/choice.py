@@ -1,0 +1,44 @@
+"""Which backend computes here.
+
+Nothing in this module imports torch; `torching` does, when it is chosen.
+"""
+
+from importlib.util import find_spec
+
+from classifier.errors import BackendError
+from classifier.manifest import Artifact
+from classifier.settings import BackendName
+
+from .protocol import Backend
+
+
+def needed(backend: str) -> tuple[str, ...]:
+    """Return the files of an artifact that a backend reads."""
+    return ("model.onnx",) if backend == "onnx" else ("model.safetensors", "config.json")
+
+
+def choose(backend: BackendName) -> BackendName:
+    """Resolve `auto`: torch where it is installed and has a CUDA device, else onnxruntime."""
+    if backend != "auto":
+        return backend
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        return "onnx"
+    from .torching import cuda_available
+
+    return "torch-cuda" if cuda_available() else "onnx"
+
+
+def open_backend(backend: BackendName, artifact: Artifact, threads: int) -> Backend:
+    """Load the weights; raises BackendError (not possible here) or ArtifactError."""
+    if backend == "onnx":
+        from .onnx import OnnxBackend
+
+        return OnnxBackend(artifact, threads)
+    try:
+        from .torching import TorchBackend
+    except ModuleNotFoundError as error:
+        raise BackendError(
+            f"backend {backend} needs {error.name}, which is not installed",
+            "install the extra: pip install 'newsquake[gpu]'; or use backend onnx",
+        ) from error
+    return TorchBackend(artifact, backend.removeprefix("torch-"), threads)
