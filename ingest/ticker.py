@@ -1,7 +1,7 @@
 """The virtual clock's durable side: a step's articles, then the heartbeat that closes it."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from wire.messages import DeadLetter, Heartbeat
 
@@ -12,12 +12,15 @@ from .steps import Step
 from .times import EPOCH, STEP, TICK, bucket_start
 from .writer import Writer
 
+LONGEST_QUIET = timedelta(days=1)
+
 
 class Ticker:
     """Writes steps in order. `through` is the clock: how far heartbeats were written.
 
     The heartbeat that closes a step is owed until the next append, which takes it along in
-    front, or until `settle`: its articles are acknowledged before, either way.
+    front (with those of the empty steps between), or until `settle`: its articles are
+    acknowledged before, either way.
     """
 
     def __init__(self, index: Index, writer: Writer, sources: set[str]) -> None:
@@ -48,14 +51,27 @@ class Ticker:
         """Poll, decide and write a step; its heartbeat is owed then."""
         candidates = self._candidates(step, poll)
         admission = self._writer.decide(candidates, self._last)
-        closing, self._owed = self._owed, None
-        self._writer.write(admission, closing=self._heartbeat(closing))
-        self.through = closing or self.through
+        closing = self._marks(step.start)
+        self._owed = None
+        self._writer.write(admission, closing=[self._heartbeat(mark) for mark in closing])
+        self.through = closing[-1] if closing else self.through
         stamps = [self._last, admission.last]
         self._last = max((stamp for stamp in stamps if stamp is not None), default=None)
         if not step.late:
             self._owed = step.end
         return admission
+
+    def _marks(self, until: datetime) -> list[datetime]:
+        """Return the heartbeats that are due before a step at `until`: one for every five minutes.
+
+        A quiet night was watched. Nothing at all from any source for longer than a day was
+        not: such a gap of an archive is closed by no heartbeats but the one that is owed.
+        """
+        owed = [] if self._owed is None else [self._owed]
+        begin = self._owed or self.through
+        if begin is None or until - begin > LONGEST_QUIET:
+            return owed
+        return [*owed, *(begin + n * STEP for n in range(1, (until - begin) // STEP + 1))]
 
     def _candidates(self, step: Step, poll: Poll) -> list[Candidate]:
         """Return a step's candidates in (published, id) order; of late ones those to be decided."""
@@ -97,5 +113,5 @@ class Ticker:
         if last is not None:
             self.beat(bucket_start(last) + STEP)
 
-    def _heartbeat(self, through: datetime | None) -> Heartbeat | None:
-        return None if through is None else Heartbeat(through=through, sources=len(self._sources))
+    def _heartbeat(self, through: datetime) -> Heartbeat:
+        return Heartbeat(through=through, sources=len(self._sources))

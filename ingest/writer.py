@@ -35,23 +35,23 @@ class Writer:
 
     def write(
         self, admission: Admission, states: Mapping[str, SourceState] | None = None,
-        closing: Heartbeat | None = None,
+        closing: Sequence[Heartbeat] = (),
     ) -> tuple[Article, ...]:
         """Steps 4 and 5: append and wait, then index; return the articles that were appended.
 
-        `closing` is a heartbeat for articles acknowledged before: it rides in front, in the
+        `closing` are heartbeats for articles acknowledged before: they ride in front, in the
         same append. An article that the log finds too large becomes a dead letter.
         """
-        records = [*self._heartbeats(closing), *map(_record, admission.articles)]
+        records = [*self._heartbeats(*closing), *map(_record, admission.articles)]
         articles, dead = admission.articles, list(admission.dead)
         try:
             if records:
                 self._log.append(ARTICLES, records)
         except RecordTooLargeError:
-            self.heartbeat(closing)
+            self._log.append(ARTICLES, self._heartbeats(*closing))
             articles = self._append_singly(articles, dead)
         self.bury(dead)
-        through = closing.through if closing else None
+        through = closing[-1].through if closing else None
         self._index.add(articles, states or {}, self._partitions, through)
         return articles
 
@@ -81,17 +81,14 @@ class Writer:
             self._stage_metrics.dead_letter("ingest", letter.reason)
         return list(fresh.values())
 
-    def heartbeat(self, heartbeat: Heartbeat | None) -> None:
+    def heartbeat(self, heartbeat: Heartbeat) -> None:
         """Append a heartbeat to every partition, then index it."""
-        if heartbeat is not None:
-            self._log.append(ARTICLES, self._heartbeats(heartbeat))
-            self._index.add((), {}, self._partitions, heartbeat.through)
+        self._log.append(ARTICLES, self._heartbeats(heartbeat))
+        self._index.add((), {}, self._partitions, heartbeat.through)
 
-    def _heartbeats(self, heartbeat: Heartbeat | None) -> list[NewRecord]:
-        if heartbeat is None:
-            return []
-        value = encode(heartbeat)
-        return [NewRecord(b"", value, partition) for partition in self._partitions]
+    def _heartbeats(self, *heartbeats: Heartbeat) -> list[NewRecord]:
+        values = [encode(heartbeat) for heartbeat in heartbeats]
+        return [NewRecord(b"", value, partition) for partition in self._partitions for value in values]
 
 
 def create_streams(log: Log, partitions: int | None = None, retain_s: float | None = None) -> None:

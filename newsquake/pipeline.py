@@ -1,9 +1,11 @@
 """The composition root: which loops make up each stage, and the stages as one process."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from alerts.settings import Receiver
 
 from .crew import Crew, Loop
 from .installation import Installation
@@ -59,14 +61,15 @@ def classifier_loop(here: Installation) -> Loop:
     ).run
 
 
-def alerts_loops(here: Installation, clock: Clock, *, deliver: bool) -> dict[str, Loop]:
-    """Count and judge what the classifier appended; send what was decided if `deliver`."""
+def alerts_loops(
+    here: Installation, clock: Clock, receivers: Sequence[Receiver]
+) -> dict[str, Loop]:
+    """Count and judge what the classifier appended; send what was decided to the receivers."""
     from alerts.delivery import Delivery
     from alerts.metrics import AlertsMetrics
     from alerts.stage import Alerts
 
     settings, metrics = here.settings, AlertsMetrics(here.registry)
-    receivers = settings.receivers if deliver else ()
     counting = Alerts(
         here.log,
         here.store,
@@ -91,7 +94,7 @@ def stage_loops(here: Installation, stages: Collection[str]) -> dict[str, Loop]:
     if "classifier" in stages:
         loops["classifier"] = classifier_loop(here)
     if "alerts" in stages:
-        loops |= alerts_loops(here, wall_clock, deliver=True)
+        loops |= alerts_loops(here, wall_clock, here.settings.receivers)
     return loops
 
 

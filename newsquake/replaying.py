@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from .pipeline import alerts_loops, classifier_loop
 if TYPE_CHECKING:
     from ingest.replay import Replay
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STALLED_S = 300.0
 
 Show = Callable[[int, datetime], None]
@@ -82,7 +83,7 @@ def run(
         crew = stack.enter_context(Crew(other_loops(here, replay, deliver, ingest_only)))
         through = replay.run(crew.stop)
         crew.check()
-        crew.wait(judged(here, through))
+        crew.wait(judged(here, through), poll_s=0.2)
     return outcome(here, archive, time.monotonic() - started)
 
 
@@ -113,24 +114,25 @@ def other_loops(
     if ingest_only:
         return {}
     loops = {"classifier": classifier_loop(here)}
-    return loops | alerts_loops(here, replay.now, deliver=deliver)
+    return loops | alerts_loops(here, replay.now, here.settings.receivers if deliver else ())
 
 
 def judged(here: Installation, through: datetime) -> Callable[[], bool]:
     """Whether everything up to `through` is judged; raises StalledError when nothing moves."""
-    last: list[object] = [None, time.monotonic()]
+    wanted = round((through - EPOCH).total_seconds() * 1_000_000)
+    seen, since = (-1, -1), time.monotonic()
 
     def reached() -> bool:
-        at = report.judged_through(here.store)
-        marks = (at, report.watermark(here.store), report.number_counted(here.store))
-        if marks != last[0]:
-            last[:] = [marks, time.monotonic()]
-        elif time.monotonic() - last[1] > STALLED_S:
+        nonlocal seen, since
+        marks = (report.judged_through(here.store), report.watermark(here.store))
+        if marks != seen:
+            seen, since = marks, time.monotonic()
+        elif time.monotonic() - since > STALLED_S:
             raise StalledError(
-                f"judged through {at}, not {through}, and no progress for {STALLED_S:g} s",
+                f"not judged through {through:%Y-%m-%dT%H:%MZ}, and no progress for {STALLED_S:g} s",
                 "do the classifier and alerts stages run on this log, store and stream prefix?",
             )
-        return at is not None and at >= through
+        return marks[0] >= wanted
 
     return reached
 
@@ -154,12 +156,13 @@ def outcome(here: Installation, archive: Archive, seconds: float) -> Outcome:
     """Read back what became of the archive; raises where an article is missing."""
     ids = {row.id for row in archive.rows} | {item.id for item in archive.broken}
     counts, counted = report.counts(here.store, ids)
-    dead = dead_ids(here.log) & ids - report.known(here.store, ids)
+    dead = dead_ids(here.log) & ids
+    dead_letters = len(dead) - report.counts(here.store, dead)[1]
     result = Outcome(
         read=archive.read,
         distinct=len(ids),
         counted=counted,
-        dead_letters=len(dead),
+        dead_letters=dead_letters,
         counts=counts,
         incidents=report.incidents(here.store),
         seconds=round(seconds, 3),

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     @property
     def desk(self) -> AlertsSettings:
         """What the alerts stage is told: its section, and the watches."""
-        return self.alerts.model_copy(update={"watches": self.watches})
+        return self.alerts.model_copy(update={"watches": self.watches or self.alerts.watches})
 
     @property
     def store_url(self) -> str:

@@ -1,0 +1,68 @@
+"""What the view shows, read from the process's own metrics, the store and the receiver."""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from alerts import report
+from newsquake.installation import Installation
+from wire.messages import Incident
+
+from .receiver import Receipt, describe
+from .view import Snapshot, Trend
+
+KEPT_WEBHOOKS = 200
+
+
+class Snapshots:
+    """Takes snapshots; keeps the latest lines of the receiver, from any thread."""
+
+    def __init__(
+        self, here: Installation, clock: Callable[[], datetime], phase: Callable[[], str]
+    ) -> None:
+        self._here, self._clock, self._phase = here, clock, phase
+        self._lock = threading.Lock()
+        self._webhooks: list[str] = []
+        self.urls: Sequence[tuple[str, str]] = ()
+
+    def receipt(self, receipt: Receipt) -> None:
+        """Keep what came in."""
+        with self._lock:
+            self._webhooks = [*self._webhooks, describe(receipt)][-KEPT_WEBHOOKS:]
+
+    def take(self) -> Snapshot:
+        """The state now."""
+        store = self._here.store
+        with self._lock:
+            webhooks = tuple(self._webhooks)
+        return Snapshot(
+            time=self._clock(),
+            phase=self._phase(),
+            articles=self._sample("newsquake_articles_admitted_total"),
+            scored=self._sample("newsquake_articles_scored_total"),
+            counted=self._sample("newsquake_articles_counted_total"),
+            lag=self._sample("newsquake_consumer_lag_records"),
+            trends=tuple(
+                Trend(each.watch or each.topic or "all", each.observed, each.expected, each.upper)
+                for each in report.trends(store)
+            ),
+            incidents=tuple(map(told, report.incidents(store, open_only=True))),
+            webhooks=webhooks,
+            urls=tuple(self.urls),
+        )
+
+    def _sample(self, name: str) -> int:
+        """A metric's value, summed over its labels."""
+        families = self._here.registry.collect()
+        return int(
+            sum(each.value for family in families for each in family.samples if each.name == name)
+        )
+
+
+def told(incident: Incident) -> str:
+    """An incident in one line."""
+    key = incident.watch or incident.topic or "all"
+    return (
+        f"{incident.opened_at:%H:%M} {incident.severity} {key}: {incident.observed} negative"
+        f" stories, {incident.expected:.1f} expected"
+    )
