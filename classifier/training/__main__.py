@@ -4,17 +4,20 @@ import sys
 from pathlib import Path
 
 from .errors import TrainingError
+from .recipe import DEFAULT
 from .run import train
+
+DEFAULTS = (str(DEFAULT), "../shared/data", "candidate")
 
 
 def main(arguments: list[str]) -> int:
     """Train; return the exit status."""
-    names = ("recipe", "data", "out")
-    if len(arguments) > len(names):
+    recipe, data, out = map(Path, [*arguments, *DEFAULTS[len(arguments):]][:3])
+    if len(arguments) > len(DEFAULTS):
         print(__doc__, file=sys.stderr)  # noqa: T201
         return 2
     try:
-        train(**dict(zip(names, map(Path, arguments), strict=False)))
+        train(recipe, data, out)
     except TrainingError as error:
         print(f"training: {error}", file=sys.stderr)  # noqa: T201
         return 1

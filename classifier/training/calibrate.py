@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from .batches import ABSENT
 
-GRID = torch.logspace(-1.0, 1.0, 201).tolist()  # 0.1 to 10 in steps of 2.3%
+GRID: list[float] = torch.logspace(-1.0, 1.0, 201).tolist()  # 0.1 to 10 in steps of 2.3%
 
 
 class Calibration(NamedTuple):

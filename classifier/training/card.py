@@ -72,7 +72,8 @@ def render(recipe: Recipe, metrics: dict[str, Any], data: Sequence[dict[str, Any
     measured = {**metrics["test"], **metrics.get("headlines", {})}
     lines = [_line(name, head_name, m) for name, heads in measured.items()
              for head_name, m in heads.items()]
-    return "".join([head, *rows, MEASURES.format(percent=recipe.test_percent), *lines, LIMITS])
+    note = f"\n{metrics['note']}\n" if "note" in metrics else ""
+    return "".join([head, *rows, note, MEASURES.format(percent=recipe.test_percent), *lines, LIMITS])
 
 
 def _line(name: str, head: str, m: dict[str, Any]) -> str:

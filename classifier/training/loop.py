@@ -106,7 +106,7 @@ class Trainer:
         for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * scale
         loss = loss_of(self._network, self._collate(examples), self._recipe)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
