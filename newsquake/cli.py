@@ -4,6 +4,7 @@ Results go to stdout; logs and progress to stderr. Exit status: 0 done, 1 failed
 usage or configuration.
 """
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -238,6 +239,7 @@ def hoisted(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command line; expected failures are one line and a hint."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's Ctrl-C
     try:
         app(args=hoisted(sys.argv[1:]))
     except KeyboardInterrupt:

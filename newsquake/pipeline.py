@@ -1,7 +1,7 @@
 """The composition root: which loops make up each stage, and the stages as one process."""
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -99,7 +99,7 @@ def stage_loops(here: Installation, stages: Collection[str]) -> dict[str, Loop]:
 
 
 def run(here: Installation, stages: Collection[str], on_ready: Callable[[str], None]) -> None:
-    """Run stages until interrupted; `on_ready` gets the URL of the web endpoints."""
+    """Run stages until interrupted (then drain); `on_ready` gets the URL of the web endpoints."""
     from .web import serve
 
     with ExitStack() as stack:
@@ -108,7 +108,8 @@ def run(here: Installation, stages: Collection[str], on_ready: Callable[[str], N
         web = stack.enter_context(serve(here, store, ready=lambda: unready(crew)))
         stack.enter_context(crew)
         on_ready(web.url)
-        crew.wait()
+        with suppress(KeyboardInterrupt):
+            crew.wait()
 
 
 def unready(crew: Crew) -> str | None:

@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -19,6 +20,7 @@ from pydantic_settings import (
 )
 
 from alerts.settings import AlertsSettings, Receiver, Watch
+from classifier.manifest import SHIPPED
 from classifier.settings import ClassifierSettings
 from ingest.settings import IngestSettings, Source
 
@@ -88,8 +90,14 @@ class Settings(BaseSettings):
 
     @property
     def desk(self) -> AlertsSettings:
-        """What the alerts stage is told: its section, and the watches."""
-        return self.alerts.model_copy(update={"watches": self.watches or self.alerts.watches})
+        """What the alerts stage is told: its section, the watches, and the model's taxonomy.
+
+        Topics that have no news yet are judged from the first day, and share the budget of
+        false alarms.
+        """
+        watches = self.watches or self.alerts.watches
+        topics = self.alerts.topics or taxonomy(self.classifier.model)
+        return self.alerts.model_copy(update={"watches": watches, "topics": topics})
 
     @property
     def store_url(self) -> str:
@@ -122,6 +130,21 @@ def describe(error: ValidationError) -> str:
         f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg']}"
         for each in error.errors(include_input=False, include_url=False)
     )
+
+
+def taxonomy(model: Path | None) -> tuple[str, ...]:
+    """The topics of a model's artifact; none where it cannot be read (loading it will say why)."""
+    try:
+        labels = msgspec.json.decode(((model or SHIPPED) / "labels.json").read_bytes(), type=Labels)
+    except (OSError, msgspec.DecodeError):
+        return ()
+    return labels.topics
+
+
+class Labels(msgspec.Struct):
+    """The part of an artifact's labels that we need."""
+
+    topics: tuple[str, ...]
 
 
 def home_id(home: Path) -> str:

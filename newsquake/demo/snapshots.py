@@ -11,11 +11,9 @@ from wire.messages import Incident
 from .receiver import Receipt, describe
 from .view import Snapshot, Trend
 
-KEPT_WEBHOOKS = 200
-
 
 class Snapshots:
-    """Takes snapshots; keeps the latest lines of the receiver, from any thread."""
+    """Takes snapshots; keeps every line of the receiver, from any thread."""
 
     def __init__(
         self, here: Installation, clock: Callable[[], datetime], phase: Callable[[], str]
@@ -28,7 +26,7 @@ class Snapshots:
     def receipt(self, receipt: Receipt) -> None:
         """Keep what came in."""
         with self._lock:
-            self._webhooks = [*self._webhooks, describe(receipt)][-KEPT_WEBHOOKS:]
+            self._webhooks.append(describe(receipt))
 
     def take(self) -> Snapshot:
         """The state now."""
