@@ -69,7 +69,7 @@ def model(here: Installation) -> str:
 def store(here: Installation) -> str:
     """Open the store, which brings its schema up to date."""
     _ = here.store
-    url = here.store.url
+    url = here.store.engine.url.render_as_string(hide_password=True)
     if url.startswith("sqlite"):
         return f"{url} (SQLite {sqlite3.sqlite_version}, rollback journal: no WAL-reset race)"
     return url

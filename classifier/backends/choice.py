@@ -4,12 +4,17 @@ Nothing in this module imports torch; `torching` does, when it is chosen.
 """
 
 from importlib.util import find_spec
+from pathlib import Path
 
 from classifier.errors import BackendError
 from classifier.manifest import Artifact
 from classifier.settings import BackendName
 
 from .protocol import Backend
+
+# The NVIDIA driver's node (the second one under WSL). Without it no CUDA device can be had,
+# and the seconds that importing torch takes are saved.
+DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 
 
 def needed(backend: str) -> tuple[str, ...]:
@@ -21,7 +26,8 @@ def choose(backend: BackendName) -> BackendName:
     """Resolve `auto`: torch where it is installed and has a CUDA device, else onnxruntime."""
     if backend != "auto":
         return backend
-    if find_spec("torch") is None or find_spec("transformers") is None:
+    driven = any(node.exists() for node in DRIVERS)
+    if not driven or find_spec("torch") is None or find_spec("transformers") is None:
         return "onnx"
     from .torching import cuda_available
 

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 COLUMNS = ("published", "title", "summary", "link", "source", "language")
 DEADLINE_S = 240
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
 def write_archive(path: Path, rows: Iterable[Mapping[str, str]]) -> Path:
@@ -39,14 +40,15 @@ class Journey:
     home: Path
     env: dict[str, str] = field(default_factory=dict)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, outputs: Mapping[str, Any] = PIPES
+    ) -> subprocess.Popen[str]:
         """Start a command as the leader of a process group of its own."""
         command = [sys.executable, "-m", "newsquake", "--home", str(self.home), *arguments]
         return subprocess.Popen(
             command,
             env=os.environ | {"NEWSQUAKE_WEB__PORT": "0"} | self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            **outputs,
             text=True,
             start_new_session=True,
         )
@@ -71,6 +73,19 @@ class Journey:
         finally:
             kill(process)
             drain.join(10)
+
+    @contextmanager
+    def listening(
+        self, file: Path, *arguments: str, stream: Literal["stdout", "stderr"] = "stderr"
+    ) -> Iterator[subprocess.Popen[str]]:
+        """A command that runs meanwhile, with one of its outputs going to a file."""
+        with file.open("w") as heard:
+            outputs = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: heard}
+            process = self.start(*arguments, outputs=outputs)
+        try:
+            yield process
+        finally:
+            kill(process)
 
     def replay(self, *arguments: Path | str) -> dict[str, Any]:
         """Replay archives to the end and return the JSON that came out."""

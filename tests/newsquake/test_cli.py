@@ -1,0 +1,98 @@
+"""The command line as a user meets it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from newsquake.cli import hoisted
+from tests.journeys.journey import Journey
+
+
+@pytest.fixture
+def journey(tmp_path: Path) -> Journey:
+    """A home of its own."""
+    return Journey(tmp_path / "home")
+
+
+def test_global_options_may_stand_after_the_command() -> None:
+    """They are put first, with their values; what follows `--` is left alone."""
+    given = ["classify", "--home", "h", "--config=c.toml", "a", "--", "--home", "x"]
+    assert hoisted(given) == ["--home", "h", "--config=c.toml", "classify", "a", "--", "--home", "x"]
+
+
+def test_classify_keeps_order_and_count(journey: Journey) -> None:
+    """Each text, an empty one too, gives one object with the fixed fields."""
+    texts = ["Bank shares plunge after probe", "", "石油价格上涨", "Retailer lifts outlook"]
+    finished = journey.run("classify", *texts)
+    assert finished.status == 0, finished.err
+    found = [json.loads(line) for line in finished.out.splitlines()]
+    assert len(found) == len(texts)
+    fields = {"topic", "topics", "sentiment", "sentiments", "model", "truncated"}
+    assert {frozenset(each) for each in found} == {frozenset(fields)}
+    assert all(abs(sum(each["topics"].values()) - 1) < 1e-5 for each in found)
+    assert found[0]["sentiment"] == "negative"
+
+
+def test_a_missing_column_is_one_line_and_a_wrong_usage(journey: Journey, tmp_path: Path) -> None:
+    """The message names the columns that there are."""
+    file = tmp_path / "a.csv"
+    file.write_text("title,label\nx,y\n")
+    finished = journey.run("classify", "--csv", str(file), "--column", "text")
+    assert finished.status != 0
+    assert "title" in finished.err
+    assert "Traceback" not in finished.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("replay", "absent.csv"), 1, "absent.csv"),
+        (("replay", "x.csv", "--speed", "fast"), 2, "--speed fast"),
+        (("run", "everything"), 2, "no such stage"),
+        (("--config", "absent.toml", "check"), 2, "no such file"),
+        (("streams", "peek", "nothing"), 1, "nothing"),
+    ],
+)
+def test_errors_are_short(
+    journey: Journey, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    """Expected failures say what is wrong, with the fixed exit status and no traceback."""
+    finished = journey.run(*arguments)
+    assert (finished.status, "Traceback" in finished.err) == (status, False), finished.err
+    assert said in finished.err
+
+
+def test_a_wrong_setting_is_named_and_its_value_is_not_shown(
+    journey: Journey, tmp_path: Path
+) -> None:
+    """A misspelt setting and a bad value are both named; a secret never appears."""
+    config = tmp_path / "bad.toml"
+    config.write_text('[web]\nport = "hunter2"\n[ingest]\nheartbeats = 1\n')
+    finished = journey.run("--config", str(config), "check")
+    assert finished.status == 2
+    assert "web.port" in finished.err
+    assert "ingest.heartbeats" in finished.err
+    assert "hunter2" not in finished.err
+
+
+def test_check_says_what_is_right_and_what_is_not(journey: Journey) -> None:
+    """A fresh home passes; a broker that is away is a finding, not a traceback."""
+    finished = journey.run("check")
+    assert finished.status == 0, finished.out + finished.err
+    away = Journey(journey.home, {"NEWSQUAKE_LOG": "kafka://127.0.0.1:1"}).run("check")
+    assert away.status == 1
+    assert "BAD log" in away.out
+
+
+def test_streams_show_what_a_replay_left(journey: Journey, tmp_path: Path) -> None:
+    """List, lag and peek agree with what was replayed."""
+    file = tmp_path / "one.csv"
+    file.write_text("published,title,link\n2026-01-05T10:00:00Z,Port reopens,https://a.example/1\n")
+    assert journey.replay(file)["counted"] == 1
+    listed = journey.run("streams", "list").out
+    assert {"articles", "scored-articles"} <= {line.split("\t")[0] for line in listed.splitlines()}
+    lag = journey.run("streams", "lag").out.splitlines()
+    assert [line.split("\t")[-1] for line in lag] == ["lag=0", "lag=0"]
+    first = json.loads(journey.run("streams", "peek", "articles", "--count", "1").out.splitlines()[0])
+    assert first["value"]["title"] == "Port reopens"
