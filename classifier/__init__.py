@@ -1,0 +1,1 @@
+"""Article -> ScoredArticle: training, artifacts, serving; the only place of torch."""
