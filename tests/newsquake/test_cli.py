@@ -68,10 +68,10 @@ def test_a_wrong_setting_is_named_and_its_value_is_not_shown(
 ) -> None:
     """A misspelt setting and a bad value are both named; a secret never appears."""
     config = tmp_path / "bad.toml"
-    config.write_text('[web]\nport = "hunter2"\n[ingest]\nheartbeats = 1\n')
+    config.write_text('[alerts]\nbatch_wait_s = "hunter2"\n[ingest]\nheartbeats = 1\n')
     finished = journey.run("--config", str(config), "check")
     assert finished.status == 2
-    assert "web.port" in finished.err
+    assert "alerts.batch_wait_s" in finished.err
     assert "ingest.heartbeats" in finished.err
     assert "hunter2" not in finished.err
 
