@@ -72,10 +72,13 @@ def admit(candidates: Iterable[Candidate], memory: Memory) -> Admission:
     duplicates = 0
     for candidate in candidates:
         recorded = memory.known.get(candidate.id)
+        empty = not (candidate.entry.title or candidate.entry.text)
         if recorded is not None:
-            memory.last = recorded if memory.last is None else max(memory.last, recorded)
+            # An empty entry never got that stamp: another one of its id did, in its own turn.
+            if not empty:
+                memory.last = recorded if memory.last is None else max(memory.last, recorded)
             duplicates += 1
-        elif not (candidate.entry.title or candidate.entry.text):
+        elif empty:
             dead[candidate.id] = _empty(candidate)
         else:
             articles.append(_article(candidate, memory))

@@ -99,7 +99,7 @@ def test_one_article_that_is_too_large_costs_nobody_else(log, tmp_path, messages
     with Index(tmp_path) as index:
         writer = Writer(narrow, index, StageMetrics(CollectorRegistry()))
         batch = [candidate(1), candidate(2, title="w" * 1500), candidate(3)]
-        appended = writer.write(writer.decide(batch, None), closing=Heartbeat(through=NOON))
+        appended = writer.write(writer.decide(batch, None), closing=[Heartbeat(through=NOON)])
     titles = [getattr(message, "title", "beat") for message in messages(log, "articles")]
     assert ["beat", "t1", "t3"] == titles
     assert ["t1", "t3"] == [article.title for article in appended]

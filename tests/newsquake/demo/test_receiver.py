@@ -63,7 +63,7 @@ def test_what_is_forged_stale_or_incomplete_is_not(headers, found):
 def test_over_http_it_answers_and_tells_what_it_got():
     """204 to the genuine, which is told as a copy the second time; 401 to the forged."""
     receipts = []
-    with WebhookReceiver(SECRET, receipts.append) as receiver, httpx2.Client() as client:
+    with WebhookReceiver(SECRET, receipts.append, NOW.timestamp) as receiver, httpx2.Client() as client:
         statuses = [
             client.post(receiver.url, content=BODY, headers=headers).status_code
             for headers in (signed(), signed(), signed(secret=OTHER))
@@ -78,7 +78,7 @@ def test_over_http_it_answers_and_tells_what_it_got():
 def test_what_is_no_alert_is_refused(body, status):
     """Even with a right signature: no object, no JSON, or no end."""
     receipts = []
-    with WebhookReceiver(SECRET, receipts.append) as receiver:
+    with WebhookReceiver(SECRET, receipts.append, NOW.timestamp) as receiver:
         answer = httpx2.post(receiver.url, content=body, headers=signed(body))
     assert (answer.status_code, receipts) == (status, [])
 
