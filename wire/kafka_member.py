@@ -22,11 +22,6 @@ SLICE_S = 0.1
 IDENTITY_S = 5.0
 
 
-# The group's leader shares out the partitions that its own metadata shows. Where the stream is
-# younger than that view, everybody is left with nothing until the next refresh: so soon.
-METADATA_MS = 5000
-
-
 @dataclass
 class Owned:
     """A partition that may be read: from `begin` on, next `next`, delivered up to `high`."""
@@ -97,6 +92,9 @@ class KafkaMember:
         if self._group is not None:
             topic = self._cluster.prefix + self._stream
             self._consumer.subscribe([topic], listener=_Rebalance(self))
+            # The group's leader shares out the partitions that its own metadata shows. Joining
+            # before it shows this stream would leave everybody with nothing.
+            self._consumer.partitions_for_topic(topic)
             return
         places = {self._place(partition) for partition in self._bounds.end}
         self._consumer.assign(sorted(places))
@@ -315,7 +313,6 @@ def _connect(
         kafka.KafkaConsumer,
         group_id=None if group is None else cluster.prefix + group,
         auto_offset_reset="none", enable_auto_commit=False, allow_auto_create_topics=False,
-        metadata_max_age_ms=METADATA_MS,
         session_timeout_ms=int(session_s * 1000),
         heartbeat_interval_ms=int(session_s * 1000 / 4),
         max_poll_interval_ms=int(busy_s * 1000),
