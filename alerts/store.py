@@ -9,13 +9,14 @@ transaction never fails half way for want of the lock.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
+
+from wire.closing import Closing
 
 from .errors import StoreBusyError, StoreError
 
@@ -24,7 +25,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x6E657773  # PostgreSQL advisory lock: one process migrates at a time
 
 
-class Store:
+class Store(Closing):
     """Transactions on the database. Raises StoreError; StoreBusyError may be tried again."""
 
     def __init__(self, engine: Engine) -> None:
@@ -51,17 +52,6 @@ class Store:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_store(url: str) -> Store:

@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from wire.messages import SENTIMENTS
+from wire.messages import SENTIMENTS, Sentiment
 
 from .errors import ArtifactError
 
@@ -56,7 +56,7 @@ class Labels(msgspec.Struct, frozen=True):
     """The content of labels.json: labels in the order of the heads' outputs."""
 
     topics: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
-    sentiments: tuple[str, ...]
+    sentiments: tuple[Sentiment, ...]
 
 
 class Calibration(msgspec.Struct, frozen=True):

@@ -4,12 +4,12 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
+
+from wire.closing import Closing
 
 from . import probes
 from .backends.choice import choose, needed, open_backend
@@ -29,7 +29,7 @@ MOST_THREADS = 16
 _log = structlog.get_logger()
 
 
-class Model:
+class Model(Closing):
     """A checked artifact on a backend. Threads may share it.
 
     Prepare, forward and interpret are apart; `score` is the three in a row.
@@ -119,17 +119,6 @@ class Model:
     def close(self) -> None:
         """Let the worker threads go."""
         self._workers.shutdown()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def load(

@@ -1,6 +1,12 @@
 """What the model says of a text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+
+from wire.messages import Sentiment
+
+Label = TypeVar("Label", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,11 +17,11 @@ class Scores:
     """
 
     topics: dict[str, float]
-    sentiments: dict[str, float]
+    sentiments: dict[Sentiment, float]
     truncated: bool
     tokens: int = 0
 
 
-def best(probabilities: dict[str, float]) -> str:
+def best(probabilities: Mapping[Label, float]) -> Label:
     """Return the most probable label; of equals the first."""
     return max(probabilities, key=probabilities.__getitem__)

@@ -4,10 +4,11 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self
 
 import httpcore2
 import httpx2
+
+from wire.closing import Closing
 
 from .network import AddressRefusedError, Deadline, GuardedTransport
 from .settings import IngestSettings
@@ -60,7 +61,7 @@ class _Refusal(Exception):  # noqa: N818 - control flow inside this module, neve
         self.failed = Failed(reason, detail)
 
 
-class Fetcher:
+class Fetcher(Closing):
     """One guarded HTTP client, shared by threads: kept-alive connections, no cookies, no proxies.
 
     Every fetch ends within `settings.timeout_s` (name resolution apart, which the system
@@ -138,12 +139,6 @@ class Fetcher:
         """Close all connections."""
         for transport in self._transports.values():
             transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 def _joined(url: str, location: str) -> str:

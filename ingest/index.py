@@ -17,11 +17,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import apsw
 import structlog
 
+from wire.closing import Closing
 from wire.errors import PositionLostError
 from wire.log import Batch, Log, Position
 from wire.messages import Article, DeadLetter, Heartbeat, decode
@@ -65,7 +66,7 @@ class SourceState:
     failures: int = 0
 
 
-class Index:
+class Index(Closing):
     """The index of one home, held by one process at a time (a file lock, released by any death).
 
     Raises IngestBusyError if another process holds it. Not shared by threads.
@@ -239,12 +240,6 @@ class Index:
         """Close the file and let go of the home."""
         self._db.close()
         os.close(self._lock)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 def _lock(path: Path) -> int:

@@ -10,7 +10,9 @@ from html import escape as html_escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any, Self
+from typing import Any
+
+from wire.closing import Closing
 
 from .entries import Entry
 from .identity import digest
@@ -59,7 +61,7 @@ def _xml(text: str) -> str:
     return html_escape(text, quote=False)
 
 
-class Newswire:
+class Newswire(Closing):
     """Serves what `show` was given last, on a free port of 127.0.0.1, until it is closed.
 
     `url(source)` is where a source's feed is; ETags are honoured (304). A source with nothing
@@ -88,12 +90,6 @@ class Newswire:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 def _path(source: str) -> str:

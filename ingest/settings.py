@@ -1,8 +1,11 @@
 """What can be set about ingest; defaults sit here, beside the code that they configure."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from .errors import SourcesError
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -21,6 +24,14 @@ class Source(BaseModel):
     kind: Literal["rss", "sitemap"] = "rss"
     interval_s: Seconds = 300.0
     allow_private: bool = False
+
+
+def refuse_twins(sources: Iterable[Source]) -> None:
+    """Raise SourcesError where two sources have one name."""
+    names = [source.name for source in sources]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SourcesError(f"two sources are called {', '.join(twice)}")
 
 
 class IngestSettings(BaseModel):

@@ -18,13 +18,12 @@ from wire.messages import Heartbeat
 from wire.metrics import StageMetrics
 
 from .admit import Candidate, is_backfill
-from .errors import SourcesError
 from .feeds import Parsed, parse
 from .fetch import Changed, Failed, Fetcher, Result, Unchanged
 from .index import Index, SourceState
 from .metrics import IngestMetrics
 from .schedule import Turn, first_turns, next_delay_s
-from .settings import IngestSettings, Source
+from .settings import IngestSettings, Source, refuse_twins
 from .times import EPOCH, TICK
 from .writer import Writer, create_streams
 
@@ -50,10 +49,7 @@ class Ingest:
         metrics: IngestMetrics, stage_metrics: StageMetrics, clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        names = [source.name for source in sources]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise SourcesError(f"two sources are called {', '.join(twice)}")
+        refuse_twins(sources)
         self._log, self._home, self._sources, self._settings = log, home, tuple(sources), settings
         self._metrics, self._stage_metrics = metrics, stage_metrics
         self._clock, self._monotonic = clock, monotonic

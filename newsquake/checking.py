@@ -2,12 +2,23 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import apsw
 
+from alerts.mailbox import Mailbox
+from alerts.settings import Receiver
+from alerts.webhook import BadSecretError, keys
+from ingest.fetch import Failed, Fetcher
+from ingest.index import SourceState
+from ingest.settings import Source, refuse_twins
+from ingest.stage import Poll, poll
+
 from .failures import explain
 from .installation import Installation
+
+POLLS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,7 @@ class Finding:
 
 def findings(here: Installation) -> Iterator[Finding]:
     """Try every part; an unexpected error (a bug) is raised, an expected one is a finding."""
-    parts: dict[str, Callable[[Installation], str]] = {
+    parts: dict[str, Callable[[Installation], Iterator[Finding]]] = {
         "sources": sources,
         "log": log,
         "model": model,
@@ -35,7 +46,7 @@ def findings(here: Installation) -> Iterator[Finding]:
     yield Finding("settings", ok=True, text=f"home {here.settings.home}")
     for part, look in parts.items():
         try:
-            yield Finding(part, ok=True, text=look(here))
+            yield from look(here)
         except Exception as error:
             explanation = explain(error)
             if explanation is None:
@@ -44,38 +55,74 @@ def findings(here: Installation) -> Iterator[Finding]:
             yield Finding(part, ok=False, text=text)
 
 
-def sources(here: Installation) -> str:
-    """How many sources there are."""
-    number = len(here.settings.sources)
-    return f"{number} sources" if number else "none set ([[sources]]); only replay and demo have news"
+def sources(here: Installation) -> Iterator[Finding]:
+    """Poll every source once: one finding for each that fails, and their number."""
+    given = here.settings.sources
+    if not given:
+        text = "none set ([[sources]]); only replay and demo have news"
+        yield Finding("sources", ok=True, text=text)
+        return
+    refuse_twins(given)
+    polled = polls(here, given)
+    failing = [each for each in polled if isinstance(each.result, Failed)]
+    for each in failing:
+        assert isinstance(each.result, Failed)
+        said = f"{each.source.name}: {each.result.reason}: {each.result.detail} ({each.source.url})"
+        yield Finding("source", ok=False, text=said)
+    entries = sum(len(each.parsed.entries) for each in polled)
+    answered = f"{len(given) - len(failing)} of {len(given)} answer, with {entries} entries"
+    yield Finding("sources", ok=not failing, text=answered)
 
 
-def log(here: Installation) -> str:
+def polls(here: Installation, given: tuple[Source, ...]) -> list[Poll]:
+    """Poll sources side by side; each ends within the time limit of the settings."""
+    settings = here.settings.ingest.model_copy(update={"concurrency": POLLS_AT_ONCE})
+    with Fetcher(settings) as fetcher, ThreadPoolExecutor(POLLS_AT_ONCE) as pool:
+        return list(pool.map(lambda source: poll(fetcher, source, SourceState()), given))
+
+
+def log(here: Installation) -> Iterator[Finding]:
     """Reach the log and list its streams."""
     streams = ", ".join(here.log.streams()) or "no streams yet"
     embedded = here.settings.log == "embedded"
     kind = f"embedded (SQLite {apsw.sqlite_lib_version()}, WAL)" if embedded else here.settings.log
-    return f"{kind}, prefix {here.prefix}: {streams}"
+    yield Finding("log", ok=True, text=f"{kind}, prefix {here.prefix}: {streams}")
 
 
-def model(here: Installation) -> str:
+def model(here: Installation) -> Iterator[Finding]:
     """Load the model, which runs its contract checks."""
     from .pipeline import load_model
 
     loaded = load_model(here)
-    return f"{loaded.name} on {loaded.backend_name}, {len(loaded.topics)} topics"
+    text = f"{loaded.name} on {loaded.backend_name}, {len(loaded.topics)} topics"
+    yield Finding("model", ok=True, text=text)
 
 
-def store(here: Installation) -> str:
+def store(here: Installation) -> Iterator[Finding]:
     """Open the store, which brings its schema up to date."""
     _ = here.store
     url = here.store.engine.url.render_as_string(hide_password=True)
     if url.startswith("sqlite"):
-        return f"{url} (SQLite {sqlite3.sqlite_version}, rollback journal: no WAL-reset race)"
-    return url
+        url += f" (SQLite {sqlite3.sqlite_version}, rollback journal: no WAL-reset race)"
+    yield Finding("store", ok=True, text=url)
 
 
-def receivers(here: Installation) -> str:
-    """How many receivers are set."""
-    number = len(here.settings.receivers)
-    return f"{number} receivers" if number else "none set ([[receivers]]); nothing will be sent"
+def receivers(here: Installation) -> Iterator[Finding]:
+    """Try each receiver's secret, and tell which have asked never to be called again."""
+    given = here.settings.receivers
+    if not given:
+        text = "none set ([[receivers]]); nothing will be sent"
+        yield Finding("receivers", ok=True, text=text)
+    for receiver in given:
+        wrong = trouble(here, receiver)
+        yield Finding("receiver", ok=not wrong, text=f"{receiver.name}: {wrong or 'ready'}")
+
+
+def trouble(here: Installation, receiver: Receiver) -> str:
+    """What keeps a receiver from being sent to; "" for nothing."""
+    try:
+        keys(receiver.secret)
+    except BadSecretError as error:
+        return str(error)
+    gone = Mailbox(here.store, receiver).disabled()
+    return "disabled: it has answered 410 at its present address" if gone else ""

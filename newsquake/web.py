@@ -16,7 +16,6 @@ with 400 and what is wrong; it is never guessed at or ignored.
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -208,12 +207,7 @@ class WebServer:
         self._stop()
         raise StageStoppedError("web: the server did not start")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
 
     def _stop(self) -> None:

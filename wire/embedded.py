@@ -7,11 +7,10 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import apsw
 
+from .closing import Closing
 from .embedded_file import Session, row_id
 from .embedded_lock import GroupLock
 from .embedded_member import EmbeddedMember, News, StreamRow
@@ -24,7 +23,7 @@ MAX_RECORD_BYTES = 4 << 20
 PRUNE_RECORDS = 10_000
 
 
-class EmbeddedLog:
+class EmbeddedLog(Closing):
     """A Log in the file `path`, created if absent. Threads may share it; processes open their own.
 
     An append is one transaction, on the disk (fsync) when it returns. Retention is by age
@@ -133,17 +132,6 @@ class EmbeddedLog:
         for member in tuple(self._members):
             member.close()
         self._writing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _check(stream: str, record: NewRecord) -> None:

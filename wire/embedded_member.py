@@ -3,11 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Self
 
 import apsw
 
+from .closing import Closing
 from .embedded_file import Session, row_id
 from .embedded_lock import GroupLock
 from .errors import FencedError, LogError, PositionLostError, StreamUnknownError
@@ -69,7 +68,7 @@ class News:
             self._condition.wait_for(lambda: self.count != seen, for_s)
 
 
-class EmbeddedMember:
+class EmbeddedMember(Closing):
     """Takes records from one place, settles through the log's one writer. Threads may share it."""
 
     def __init__(
@@ -147,17 +146,6 @@ class EmbeddedMember:
             if self._held is not None:
                 self._held.release()
         self._on_close(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _read(connection: apsw.Connection, row: StreamRow, start: int, limit: int) -> list[Record]:

@@ -1,16 +1,16 @@
 """The log on Apache Kafka, for more than one machine: a stream is a topic under a prefix."""
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from .closing import Closing
 from .kafka_appender import Appender
 from .kafka_cluster import Cluster
 from .kafka_member import KafkaMember
 from .log import Bounds, NewRecord, Start
 
 
-class KafkaLog:
+class KafkaLog(Closing):
     """A Log on the cluster at `servers` ("host:port"). Threads may share it.
 
     `options` are kafka-python's security settings (`security_protocol`, `sasl_*`, `ssl_*`)
@@ -70,14 +70,3 @@ class KafkaLog:
             member.close()
         self._appender.close()
         self._cluster.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import kafka
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
+from .closing import Closing
 from .errors import FencedError, LogError, PositionLostError
 from .kafka_cluster import Cluster
 from .kafka_errors import explained
@@ -56,7 +56,7 @@ class _Rebalance(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
         self._member.hold(assigned)
 
 
-class KafkaMember:
+class KafkaMember(Closing):
     """Delivers nothing of a partition before its start is set. Threads may share it.
 
     After a rebalance every partition begins again at its stored or settled position, so
@@ -267,17 +267,6 @@ class KafkaMember:
                 timeout_ms = int(min(5.0, self._cluster.timeout_s) * 1000)
                 self._consumer.close(autocommit=False, timeout_ms=timeout_ms)
         self._on_close(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def begin_at(

@@ -6,8 +6,9 @@ Two implementations keep it: `wire.embedded` (one SQLite file, the default) and
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
+
+from .closing import Closing
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Bounds:
 Start = Callable[[int], Position | None]
 
 
-class Member(Protocol):
+class Member(Closing, Protocol):
     """One reader. Raises PositionLostError rather than reset a position silently."""
 
     def take(self, limit: int, within_s: float) -> Batch:
@@ -90,16 +91,8 @@ class Member(Protocol):
     def close(self) -> None:
         """Leave the group."""
 
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
-
-class Log(Protocol):
+class Log(Closing, Protocol):
     """Streams, and readers that share them by group."""
 
     def create(self, stream: str, partitions: int | None = None, retain_s: float | None = None) -> None:
@@ -134,11 +127,3 @@ class Log(Protocol):
 
     def close(self) -> None:
         """Drain and release everything; members of this log are closed too."""
-
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...

@@ -85,6 +85,25 @@ def test_check_says_what_is_right_and_what_is_not(journey: Journey) -> None:
     assert "BAD log" in away.out
 
 
+def test_check_names_the_sources_and_receivers_that_fail(journey: Journey, tmp_path: Path) -> None:
+    """A source that cannot be reached and a secret that is none are findings of their own."""
+    config = tmp_path / "c.toml"
+    config.write_text(
+        '[[sources]]\nname = "Closed port"\nurl = "http://127.0.0.1:1/feed"\nallow_private = true\n'
+        '[[sources]]\nname = "Inside"\nurl = "http://127.0.0.1:1/feed"\n'
+        '[[receivers]]\nname = "risk-desk"\nurl = "https://hooks.example"\nsecret = "hunter2"\n'
+    )
+    finished = journey.run("--config", str(config), "check")
+    assert finished.status == 1
+    lines = finished.out.splitlines()
+    assert [line.split(": ")[1:3] for line in lines if line.startswith("BAD source:")] == [
+        ["Closed port", "connect"], ["Inside", "address"],
+    ]
+    assert "BAD sources: 0 of 2 answer, with 0 entries" in lines
+    assert any(line.startswith("BAD receiver: risk-desk: a webhook secret") for line in lines)
+    assert "hunter2" not in finished.out + finished.err
+
+
 def test_streams_show_what_a_replay_left(journey: Journey, tmp_path: Path) -> None:
     """List, lag and peek agree with what was replayed."""
     file = tmp_path / "one.csv"
