@@ -33,6 +33,8 @@ class Snapshots:
         store = self._here.store
         with self._lock:
             webhooks = tuple(self._webhooks)
+        incidents = report.incidents(store, open_only=True)
+        surging = {key for incident in incidents for key in keys_of(incident)}
         return Snapshot(
             time=self._clock(),
             phase=self._phase(),
@@ -41,10 +43,13 @@ class Snapshots:
             counted=self._sample("newsquake_articles_counted_total"),
             lag=self._sample("newsquake_consumer_lag_records"),
             trends=tuple(
-                Trend(each.watch or each.topic or "all", each.observed, each.expected, each.upper)
+                Trend(
+                    each.watch or each.topic or "all", each.observed, each.expected, each.upper,
+                    surging=(each.topic, each.watch) in surging,
+                )
                 for each in report.trends(store)
             ),
-            incidents=tuple(map(told, report.incidents(store, open_only=True))),
+            incidents=tuple(map(told, incidents)),
             webhooks=webhooks,
             urls=tuple(self.urls),
         )
@@ -55,6 +60,11 @@ class Snapshots:
         return int(
             sum(each.value for family in families for each in family.samples if each.name == name)
         )
+
+
+def keys_of(incident: Incident) -> list[tuple[str | None, str | None]]:
+    """The keys that surge in an incident: its own, and those that surge on the same stories."""
+    return [(incident.topic, incident.watch), *((o["topic"], o["watch"]) for o in incident.also)]
 
 
 def told(incident: Incident) -> str:

@@ -28,17 +28,16 @@ CALM: Final = 8.0  # the least scale of the bars, so that one story fills none
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """One key's last hour: negative stories, how many are normal, and the edge of normal."""
+    """One key's last hour: negative stories, how many are normal, and the edge of normal.
+
+    `surging`: an incident is open on it. A story above the band is none yet.
+    """
 
     name: str
     observed: int
     expected: float
     upper: float
-
-    @property
-    def surging(self) -> bool:
-        """Whether it is above the edge of its normal band."""
-        return self.observed > self.upper
+    surging: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,9 @@ def shown(trends: tuple[Trend, ...]) -> list[Trend]:
     return sorted(trends, key=_interest)[:TOPICS]
 
 
-def _interest(trend: Trend) -> tuple[float, float, float, str]:
+def _interest(trend: Trend) -> tuple[bool, float, float, float, str]:
     excess = max(0.0, trend.observed - trend.upper)
-    return (-excess, -trend.observed, -trend.expected, trend.name)
+    return (not trend.surging, -excess, -trend.observed, -trend.expected, trend.name)
 
 
 def screen(snapshot: Snapshot) -> RenderableType:

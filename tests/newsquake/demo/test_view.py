@@ -10,7 +10,7 @@ from rich.console import Console
 
 from newsquake.demo.view import Snapshot, Trend, bar, line, screen, show, shown
 
-LEGAL = Trend("Legal | Regulation", observed=11, expected=1.2, upper=4.0)
+LEGAL = Trend("Legal | Regulation", observed=11, expected=1.2, upper=4.0, surging=True)
 MACRO = Trend("Macro", observed=1, expected=0.9, upper=3.0)
 BUSY = Snapshot(
     time=datetime(2026, 11, 23, 7, 35, tzinfo=UTC),
@@ -68,12 +68,19 @@ def test_a_bar_is_red_beyond_the_normal_band_only():
     assert bar(MACRO, scale=11, width=11).plain == "█··|·······"
 
 
-def test_what_is_furthest_above_its_band_comes_first():
+def test_what_surges_comes_first_then_what_is_furthest_above_its_band():
     """A surge is on the screen, however many topics there are; then what has most to tell."""
     calm = tuple(replace(MACRO, name=f"topic {n:02}") for n in range(30))
-    busy = replace(MACRO, name="busy but normal", observed=20, upper=30.0)
-    assert shown((*calm, busy, LEGAL))[:3] == [LEGAL, busy, calm[0]]
+    high = replace(MACRO, name="above its band", observed=30, upper=5.0)
+    busy = replace(MACRO, name="busy but normal", observed=40, upper=50.0)
+    assert shown((*calm, busy, high, LEGAL))[:4] == [LEGAL, high, busy, calm[0]]
     assert len(shown(calm)) == 8
+
+
+def test_only_what_has_an_open_incident_is_called_surging():
+    """One story above a narrow band is no surge."""
+    high = replace(MACRO, observed=4)
+    assert "surging" not in line(replace(BUSY, trends=(high,)))
 
 
 def test_a_line_tells_the_same_without_a_terminal():
