@@ -2,6 +2,7 @@
 
 import json
 import re
+import tarfile
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.feeds import parse
 from tests.journeys.journey import Journey, eventually
 
 ROOT = Path(__file__).parents[2]
@@ -76,8 +78,7 @@ def running(tmp_path: Path, feeds: tuple[Path, str]) -> Iterator[str]:
 
 def test_live_news_is_counted_and_every_documented_metric_is_scraped(running: str) -> None:
     """Two articles are counted, one source fails, and the README names what /metrics shows."""
-    counted = re.compile(r"^newsquake_articles_counted_total\{.*\} ([\d.]+)$", re.MULTILINE)
-    eventually(lambda: sum(map(float, counted.findall(read(f"{running}/metrics")))) == 2)
+    eventually(lambda: total(running, "articles_counted_total") == 2)
     text = eventually(lambda: _with(read(f"{running}/metrics"), 'state="failing"} 1.0'))
     shown = set(re.findall(r"^# TYPE (newsquake_\w+)", text, re.MULTILINE))
     named = set(re.findall(r"^\| `(newsquake_\w+)`", (ROOT / "README.md").read_text(), re.MULTILINE))
@@ -100,9 +101,50 @@ def test_captured_feeds_are_read(
         (folder / file.name).write_bytes(file.read_bytes())
     heard = tmp_path / "stderr"
     settings = config(tmp_path / "c.toml", {f.stem: f"{address}/{f.name}" for f in captured})
-    admitted = re.compile(r"^newsquake_articles_admitted_total ([\d.]+)$", re.MULTILINE)
     healthy = f'newsquake_sources{{state="healthy"}} {len(captured)}.0'
     with Journey(tmp_path / "home").listening(heard, "--config", str(settings), "run"):
         url = url_of(heard)
-        eventually(lambda: float(admitted.findall(read(f"{url}/metrics"))[0]) > 100)
+        eventually(lambda: total(url, "articles_admitted_total") > 100)
         assert healthy in read(f"{url}/metrics")
+
+
+def show(folder: Path, snapshot: Path) -> set[str]:
+    """Put a snapshot's feeds in place of what stood there; return the ids of all their entries."""
+    ids: set[str] = set()
+    with tarfile.open(snapshot) as archive:
+        for member in archive:
+            content = archive.extractfile(member)
+            if content is None or not member.name.endswith(".xml"):
+                continue
+            name, body = Path(member.name).name, content.read()
+            fresh = folder / f"{name}.new"
+            fresh.write_bytes(body)
+            fresh.rename(folder / name)  # whole at every moment: it is being polled
+            ids |= {entry.id(Path(name).stem) for entry in parse(body).entries}
+    return ids
+
+
+def test_snapshots_of_real_feeds_follow_one_another(
+    shared_data: Path, tmp_path: Path, feeds: tuple[Path, str]
+) -> None:
+    """What the second polls bring anew is counted too, once, and only the first were backfill."""
+    folder, address = feeds
+    first, second = sorted((shared_data / "streams" / "financial-feeds-2026-08").glob("snapshot_*"))[:2]
+    before = show(folder, first)
+    names = sorted(file.stem for file in folder.glob("*.xml"))
+    settings = config(tmp_path / "c.toml", {name: f"{address}/{name}.xml" for name in names})
+    heard = tmp_path / "stderr"
+    with Journey(tmp_path / "home").listening(heard, "--config", str(settings), "run"):
+        url = url_of(heard)
+        eventually(lambda: total(url, "articles_counted_total") == len(before), deadline_s=120)
+        everything = before | show(folder, second)
+        eventually(lambda: total(url, "articles_counted_total") == len(everything), deadline_s=120)
+        assert total(url, "articles_backfill_total") == len(before)
+        assert total(url, "dead_letters_total") == 0
+        assert total(url, "polls_total", 'outcome="failed"') == 0
+
+
+def total(url: str, name: str, label: str = "") -> float:
+    """A metric's value, summed over its labels (or those that have one)."""
+    lines = re.findall(rf"^newsquake_{name}(.*) ([\d.e+]+)$", read(f"{url}/metrics"), re.MULTILINE)
+    return sum(float(value) for labels, value in lines if label in labels)
