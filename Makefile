@@ -50,7 +50,7 @@ test-all: .venv/test.installed tools  ## Every test, the slow ones too
 
 .PHONY: tools
 tools:  # Debian packages that the tests run for real, where we may install them
-	@if [ -x deploy/prometheus/install.sh ]; then deploy/prometheus/install.sh; fi
+	@deploy/install-tools
 
 .PHONY: kafka
 kafka:  ## One real Kafka broker in this terminal (Java 17+, Maven; downloads 44 MB once)

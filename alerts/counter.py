@@ -87,7 +87,9 @@ class Counter:
             stream=span.stream, partition=span.partition,
             incarnation=span.incarnation, next=span.stop,
         )
-        if connection.execute(first.on_conflict_do_nothing()).rowcount != 1:
+        # RETURNING says it on every database; an insert's rowcount does not (PostgreSQL: -1).
+        begun = first.on_conflict_do_nothing().returning(table.c.next)
+        if connection.execute(begun).first() is None:
             raise StaleError(f"{where}: somebody else began at the same time")
 
     def _watermarks(self, connection: Connection) -> dict[int, int]:

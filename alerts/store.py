@@ -31,6 +31,9 @@ class Store(Closing):
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writer = engine.execution_options(newsquake_write=True)
+        self._reader = engine
+        if engine.dialect.name == "postgresql":  # whose default shows each statement a newer state
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -41,7 +44,7 @@ class Store(Closing):
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that sees one state of the store, for reading."""
-        with _translated(self.engine), self.engine.begin() as connection:
+        with _translated(self.engine), self._reader.begin() as connection:
             yield connection
 
     def insert(self, table: Table) -> Any:  # sqlite.Insert | postgresql.Insert, the same API

@@ -1,11 +1,11 @@
-"""Fixtures for every test: the shared data where it is, and one real Kafka broker."""
+"""Fixtures for every test: the shared data where it is, one real Kafka broker, one PostgreSQL."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.broker"]
+pytest_plugins = ["tests.broker", "tests.database"]
 
 ROOT = Path(__file__).parent.parent
 

@@ -104,7 +104,8 @@ def dump(store: Store) -> dict[str, list[tuple]]:
     with store.read() as connection:
         return {
             table.name: [
-                tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))
+                tuple(row)
+                for row in sorted(connection.execute(select(table)), key=lambda row: row[:3])
             ]
             for table in kept
         }

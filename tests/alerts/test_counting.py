@@ -82,11 +82,11 @@ def test_what_cannot_be_counted_comes_back_with_its_reason():
     assert ["a"] == [item.message.article.id for item in items]
 
 
-def test_counts_do_not_depend_on_the_batches(store, tmp_path):
+def test_counts_do_not_depend_on_the_batches(store, new_url):
     """One batch of everything and batches of seven leave the same tables."""
     wire = history(2, surge_on=1)
     count(store, wire)
-    with open_store(f"sqlite:///{tmp_path}/other.db") as other:
+    with open_store(new_url("other")) as other:
         count(other, wire, batch=7)
         assert dump(store) == dump(other)
 

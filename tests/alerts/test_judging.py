@@ -87,18 +87,29 @@ def test_an_alert_can_be_read_in_one_line(store, surging):
 
 
 @pytest.mark.parametrize("buckets", [20, 5000])
-def test_results_do_not_depend_on_how_buckets_are_batched(store, tmp_path, buckets):
+def test_results_do_not_depend_on_how_buckets_are_batched(store, new_url, buckets):
     """Counted and judged bit by bit or at once: the same tables, byte for byte."""
     wire = history(6, surge_on=4)
     count(store, wire, SETTINGS)
     judge_all(store, SETTINGS, receivers=("desk",))
     settings = SETTINGS.model_copy(update={"buckets_per_transaction": buckets})
-    with open_store(f"sqlite:///{tmp_path}/other.db") as other:
+    with open_store(new_url("other")) as other:
         count(other, wire, settings, batch=100)
         judge_all(other, settings, receivers=("desk",))
 
         assert len(report.incidents(store)) > 0
         assert dump(store) == dump(other)
+
+
+def test_both_databases_end_with_the_same_tables(sqlite_store, new_database):
+    """What is counted and judged on SQLite and on PostgreSQL is the same, byte for byte."""
+    wire = history(6, surge_on=4)
+    with open_store(new_database()) as other:
+        for each in (sqlite_store, other):
+            count(each, wire, SETTINGS, batch=50)
+            judge_all(each, SETTINGS, receivers=("desk",))
+        assert len(report.incidents(other)) > 0
+        assert dump(sqlite_store) == dump(other)
 
 
 def test_a_backtest_gives_the_live_incidents_byte_for_byte(store, surging):

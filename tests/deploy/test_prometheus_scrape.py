@@ -121,8 +121,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     binary = shutil.which("prometheus")
     if binary is None:
         if os.environ.get("CI") == "true":
-            pytest.fail("prometheus is missing: deploy/prometheus/install.sh installs it as root")
-        pytest.skip("prometheus is missing (deploy/prometheus/install.sh, or Debian's prometheus)")
+            pytest.fail("prometheus is missing: deploy/install-tools installs it as root")
+        pytest.skip("prometheus is missing (deploy/install-tools, or Debian's prometheus)")
     folder = tmp_path_factory.mktemp("prometheus")
     server, thread = start_http_server(0, "127.0.0.1", busy_registry())
     try:

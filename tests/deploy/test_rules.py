@@ -18,8 +18,8 @@ def promtool(*arguments: str) -> str:
     found = shutil.which("promtool")
     if found is None:
         if os.environ.get("CI") == "true":
-            pytest.fail("promtool is missing: deploy/prometheus/install.sh installs it as root")
-        pytest.skip("promtool is missing (deploy/prometheus/install.sh, or Debian's prometheus)")
+            pytest.fail("promtool is missing: deploy/install-tools installs it as root")
+        pytest.skip("promtool is missing (deploy/install-tools, or Debian's prometheus)")
     done = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=60, check=False)
     return done.stdout + done.stderr if done.returncode else ""
 

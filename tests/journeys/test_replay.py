@@ -1,7 +1,7 @@
 """Archived news goes in; exact counts come out, whatever dies on the way."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -109,12 +109,16 @@ def test_kafka_and_embedded_agree(
 
 
 def test_three_processes_on_kafka_survive_a_kill_each(
-    archive: Path, expected: Mapping[str, object], tmp_path: Path, kafka_servers: str
+    archive: Path, expected: Mapping[str, object], tmp_path: Path, kafka_servers: str,
+    new_database: Callable[[], str],
 ) -> None:
-    """Stages as processes on a broker, each killed once and started again, say the same."""
+    """Stages as processes on a broker and PostgreSQL, each killed and started again, say the same."""
     journey = Journey(
         tmp_path / "home",
-        {"NEWSQUAKE_LOG": f"kafka://{kafka_servers}", "NEWSQUAKE_STREAM_PREFIX": "three."},
+        {
+            "NEWSQUAKE_LOG": f"kafka://{kafka_servers}", "NEWSQUAKE_STREAM_PREFIX": "three.",
+            "NEWSQUAKE_STORE": new_database(),
+        },
     )
     for stage in ("classifier", "alerts"):
         with journey.started("run", stage):
