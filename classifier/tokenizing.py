@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 
 from .errors import ArtifactError
 from .manifest import RESTORE
+from .texts import without_links
 
 # A token of English financial news has 4.5 characters; spaces and unknown words may need more.
 CHARACTERS_PER_TOKEN = 32
@@ -38,7 +39,7 @@ class Tokenizing:
 
         A long text is cut by characters first, so that ten megabytes cost what a page costs.
         """
-        cut = [text[: self._characters] for text in texts]
+        cut = [without_links(text[: self._characters]) for text in texts]
         encodings = self._tokenizer.encode_batch([_encodable(text) for text in cut])
         return [
             Tokens(tuple(found.ids), bool(found.overflowing) or self._drops(text))

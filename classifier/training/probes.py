@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import torch
 
+from wire.messages import SENTIMENTS
+
 from .batches import Collator
-from .data import SENTIMENTS, Example
+from .data import Example
 from .network import Network
 
 

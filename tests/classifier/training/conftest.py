@@ -59,6 +59,7 @@ def lay_out(folder: Path) -> Path:
     data = folder / "labelled"
     write(data / "topics.csv", [["text", "label"], *([f"{r[0]} two", r[2]] for r in rows)])
     write(data / "feelings.csv", [["text", "label"], *([f"{r[0]} one", r[3]] for r in rows)])
+    write(data / "unseen.csv", [["text", "label"], *([f"{r[0]} three", r[3]] for r in rows)])
     write(data / "own.csv", [["text", "summary", "topic", "sentiment"], *rows])
     write(data / "real.csv", [
         ["text", "summary", "topic", "topics_ok", "sentiment", "sentiments_ok"],
@@ -81,7 +82,8 @@ def recipe(tiny_encoder: Path) -> Callable[..., Recipe]:
             "max_tokens": 24, "epochs": 3, "batch": 8, "encoder_rate": 5e-3, "head_rate": 1e-2,
             "checkpoint_steps": 10, "test_percent": 15, "validation_percent": 15,
             "patience_epochs": 3, "frozen_embeddings": False, "calibrate_on": "real",
-            "sets": [{"name": "topics", "kind": "topic", "share": 0.8},
+            "evaluate_on": ["unseen"],
+            "sets": [{"name": "topics", "kind": "topic", "share": 0.8, "convention": False},
                      {"name": "feelings", "kind": "sentiment"},
                      {"name": "own", "kind": "headlines", "convention": False, "repeat": 2}],
         }

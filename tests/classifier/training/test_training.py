@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,11 +25,17 @@ def recipe_path(recipe: Make, as_toml: AsToml, tmp_path: Path) -> Path:
     return as_toml(recipe(), tmp_path / "recipe.toml")
 
 
-def weights_after(steps: int, recipe_path: Path, folder: Path, out: Path) -> dict[str, Tensor]:
-    """Train for some steps and return the weights of the checkpoint that is left."""
+def checkpoint_after(steps: int, recipe_path: Path, folder: Path, out: Path) -> dict[str, Any]:
+    """Train for some steps and return the checkpoint that is left."""
     with pytest.raises(InterruptedTrainingError):
         train(recipe_path, folder, out, stop_at=steps)
-    weights: dict[str, Tensor] = torch.load(out.with_name(f"{out.name}.checkpoint"))["network"]
+    checkpoint: dict[str, Any] = torch.load(out.with_name(f"{out.name}.checkpoint"))
+    return checkpoint
+
+
+def weights_after(steps: int, recipe_path: Path, folder: Path, out: Path) -> dict[str, Tensor]:
+    """Train for some steps and return the weights."""
+    weights: dict[str, Tensor] = checkpoint_after(steps, recipe_path, folder, out)["network"]
     return weights
 
 
@@ -38,6 +45,24 @@ def test_a_trained_network_has_learned_what_the_words_say(trained: Path) -> None
     assert real["topic"]["accuracy"] > 0.9
     assert real["sentiment"]["accuracy"] > 0.9
     assert real["sentiment"]["negative_auc"] > 0.95
+
+
+def test_a_set_that_is_not_trained_on_is_measured(trained: Path) -> None:
+    """Its measures stand apart, as served."""
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert {"unseen"} == set(metrics["never_trained_on"])
+    assert metrics["never_trained_on"]["unseen"]["sentiment"]["accuracy"] > 0.9
+    assert "| unseen | sentiment |" in (trained / "README.md").read_text()
+
+
+def test_two_simple_models_on_the_same_split_stand_beside_it(trained: Path) -> None:
+    """Words that say the labels are enough for TF-IDF; the card shows all three in one table."""
+    baselines = json.loads((trained / "metrics.json").read_text())["baselines"]
+    assert {"tfidf", "frozen_embeddings"} == set(baselines)
+    for name in ("topics", "own", "real"):
+        assert baselines["tfidf"][name]["topic"]["accuracy"] > 0.9
+        assert 0 < baselines["frozen_embeddings"][name]["topic"]["accuracy"] <= 1
+    assert "| real | sentiment | negative auc |" in (trained / "README.md").read_text()
 
 
 def test_the_manifest_covers_every_file_with_its_size_and_digest(trained: Path) -> None:
@@ -74,6 +99,30 @@ def test_another_seed_gives_other_weights(
     assert not first["topic_head.weight"].equal(second["topic_head.weight"])
 
 
+def test_what_is_kept_is_the_moving_average_of_the_weights(
+        recipe: Make, as_toml: AsToml, folder: Path, tmp_path: Path) -> None:
+    """With decay d: a1 = w1, then a = d a + (1 - d) w."""
+    path = as_toml(recipe(average=0.75), tmp_path / "r.toml")
+    first, second, third = (
+        checkpoint_after(steps, path, folder, tmp_path / "out") for steps in (1, 2, 3))
+    name = "topic_head.weight"
+    w1, w2, w3 = (each["network"][name] for each in (first, second, third))
+    expected = 0.75 * (0.75 * w1 + 0.25 * w2) + 0.25 * w3
+    torch.testing.assert_close(third["average"][f"module.{name}"], expected)
+
+
+def test_training_in_half_precision_keeps_its_weights_in_full(
+        recipe: Make, as_toml: AsToml, folder: Path, tmp_path: Path) -> None:
+    """bfloat16 is for the arithmetic of a step: other gradients, the same kind of weights."""
+    full, half = (
+        weights_after(3, as_toml(recipe(precision=name), tmp_path / f"{name}.toml"), folder,
+                      tmp_path / f"out-{name}") for name in ("float32", "bfloat16"))
+    assert {torch.float32} == {w.dtype for w in half.values() if w.is_floating_point()}
+    assert not full["topic_head.weight"].equal(half["topic_head.weight"])
+    torch.testing.assert_close(full["topic_head.weight"], half["topic_head.weight"],
+                               rtol=0.0, atol=0.05)
+
+
 def test_a_checkpoint_of_another_recipe_is_refused(
         recipe: Make, as_toml: AsToml, recipe_path: Path, folder: Path, tmp_path: Path) -> None:
     """Half a run of one recipe and half of another would be a run of none."""
@@ -96,7 +145,7 @@ def test_frozen_weights_stay_as_they_were_pretrained(
 
 def test_the_conventions_of_single_sets_are_learned_and_not_shipped(
         trained: Path, recipe_path: Path, folder: Path, tmp_path: Path) -> None:
-    """What is served speaks the convention of the headlines, whose own bias stays zero."""
+    """What is served speaks the convention of the headlines, whose correction stays zero."""
     conventions = weights_after(9, recipe_path, folder, tmp_path / "out")["conventions"]
-    assert [False, True, False] == (conventions != 0).any(dim=1).tolist()
+    assert [False, True, False] == (conventions != 0).flatten(1).any(dim=1).tolist()
     assert [] == [n for n in load_file(trained / "model.safetensors") if "convention" in n]
