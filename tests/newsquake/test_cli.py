@@ -76,6 +76,22 @@ def test_a_wrong_setting_is_named_and_its_value_is_not_shown(
     assert "hunter2" not in finished.err
 
 
+def test_evaluate_prints_the_measures_and_writes_the_page(journey: Journey, tmp_path: Path) -> None:
+    """One JSON object with what the design fixes, and a page beside it; a bad label is named."""
+    file, page = tmp_path / "a.csv", tmp_path / "a.html"
+    file.write_text("text,label\nHarbour Bank halts withdrawals,negative\nPort reopens,positive\n")
+    finished = journey.run("evaluate", "--data", str(file), "--page", str(page), "--json")
+    assert finished.status == 0, finished.err
+    found = json.loads(finished.out)
+    assert {"accuracy", "macro_f1", "weighted_f1", "ece", "per_class"} <= found.keys()
+    assert (found["head"], found["texts"]) == ("sentiment", 2)
+    assert page.read_text().startswith("<!doctype html>")
+    file.write_text("text,label\nPort reopens,sunny\n")
+    refused = journey.run("evaluate", "--data", str(file))
+    assert (refused.status, "Traceback" in refused.err) == (2, False)
+    assert "row 2: unknown topic 'sunny'" in refused.err
+
+
 def test_check_says_what_is_right_and_what_is_not(journey: Journey) -> None:
     """A fresh home passes; a broker that is away is a finding, not a traceback."""
     finished = journey.run("check")
