@@ -84,7 +84,12 @@ def freeze(network: Network, *, embeddings: bool, layers: int) -> None:
     if embeddings:
         getattr(encoder, "embeddings", encoder.get_input_embeddings()).requires_grad_(
             requires_grad=False)
-    if layers:
-        blocks = encoder.get_submodule("encoder").get_submodule("layer")
-        for block in list(blocks.children())[:layers]:
-            block.requires_grad_(requires_grad=False)
+    for block in blocks(encoder)[:layers]:
+        block.requires_grad_(requires_grad=False)
+
+
+def blocks(encoder: PreTrainedModel) -> list[nn.Module]:
+    """Return the encoder's layers, lowest first, wherever its family keeps them."""
+    count = encoder.config.num_hidden_layers
+    lists = (each for each in encoder.modules() if isinstance(each, nn.ModuleList))
+    return list(next(each for each in lists if len(each) == count))
