@@ -124,7 +124,8 @@ def test_a_bad_recipe_is_refused_by_field(change: str, message: str, tmp_path: P
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "least"), [("headlines_written", 4550), ("headlines_hard", 4500)])
+@pytest.mark.parametrize(("name", "least"), [
+    ("headlines_written", 4550), ("headlines_hard", 4500), ("headlines_signs", 900)])
 def test_the_written_headlines_use_the_labels_and_both_heads(name: str, least: int) -> None:
     """Our own sets travel with the project and are sound: every topic, no text twice."""
     source = read(OWN / f"{name}.csv", "headlines")
