@@ -5,10 +5,8 @@ from typing import Any
 
 from classifier.model import load
 
-from .errors import ConfigurationError
+from .extras import needing_train
 from .settings import Settings
-
-MISSING = ("sklearn", "matplotlib")
 
 
 def run(settings: Settings, folder: Path | None, data: Path, page: Path | None) -> dict[str, Any]:
@@ -16,20 +14,13 @@ def run(settings: Settings, folder: Path | None, data: Path, page: Path | None) 
 
     Raises ConfigurationError where the extra is missing, InputError where the file is wrong.
     """
-    try:
+    with needing_train("evaluation"):
+        from classifier.evaluation.page import render
         from classifier.evaluation.run import evaluate
-    except ModuleNotFoundError as error:
-        if error.name not in MISSING:
-            raise
-        raise ConfigurationError(
-            f"evaluation needs {error.name}", "install the extra: pip install -e '.[train]'"
-        ) from error
     chosen = settings.classifier
     with load(folder or chosen.model, chosen.backend, chosen.threads) as model:
         evaluation = evaluate(model, data)
     if page is not None:
-        from classifier.evaluation.page import render
-
         page.write_text(render(evaluation), encoding="utf-8")
     return evaluation.to_dict()
 
