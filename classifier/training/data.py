@@ -57,7 +57,8 @@ def find(name: str, folder: Path) -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise DataError(f"{name}: no such file as {places[0]} or {places[1]}")
+    raise DataError(f"{name}: no such file as {places[0]} or {places[1]}",
+                    "name the folder of the labelled sets: --data DIR, or NEWSQUAKE_DATA")
 
 
 def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:

@@ -1,19 +1,22 @@
 """What can go wrong in training. The docstring of a class is its default message."""
 
+from classifier.errors import ClassifierError
 
-class TrainingError(Exception):
+
+class TrainingError(ClassifierError):
     """training failed"""
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or self.__doc__)
 
 
 class RecipeError(TrainingError):
     """the recipe cannot be used"""
 
+    exit_status = 2
+
 
 class DataError(TrainingError):
     """the training data cannot be used"""
+
+    exit_status = 2
 
 
 class ExportError(TrainingError):

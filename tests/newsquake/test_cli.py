@@ -52,6 +52,8 @@ def test_a_missing_column_is_one_line_and_a_wrong_usage(journey: Journey, tmp_pa
         (("run", "everything"), 2, "no such stage"),
         (("--config", "absent.toml", "check"), 2, "no such file"),
         (("streams", "peek", "nothing"), 1, "nothing"),
+        (("train", "--recipe", "absent.toml"), 2, "absent.toml"),
+        (("train", "--data", "absent"), 2, "no such file as absent"),
     ],
 )
 def test_errors_are_short(
