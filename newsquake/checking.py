@@ -64,10 +64,9 @@ def sources(here: Installation) -> Iterator[Finding]:
         return
     refuse_twins(given)
     polled = polls(here, given)
-    failing = [each for each in polled if isinstance(each.result, Failed)]
-    for each in failing:
-        assert isinstance(each.result, Failed)
-        said = f"{each.source.name}: {each.result.reason}: {each.result.detail} ({each.source.url})"
+    failing = [(each.source, each.result) for each in polled if isinstance(each.result, Failed)]
+    for source, failed in failing:
+        said = f"{source.name}: {failed.reason}: {failed.detail} ({source.url})"
         yield Finding("source", ok=False, text=said)
     entries = sum(len(each.parsed.entries) for each in polled)
     answered = f"{len(given) - len(failing)} of {len(given)} answer, with {entries} entries"

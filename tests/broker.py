@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.machine import absent
+
 SCRIPT = Path(__file__).parent.parent / "deploy" / "kafka" / "broker.py"
 
 
@@ -75,7 +77,7 @@ def _started(process: "subprocess.Popen[str]", password: str) -> Broker:
             break
     else:
         assert process.stderr is not None
-        _unavailable(f"no Kafka broker: {process.stderr.read().strip()[-1000:]}")
+        absent(f"no Kafka broker: {process.stderr.read().strip()[-1000:]}")
     options = {
         "security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN",
         "sasl_plain_username": "newsquake", "sasl_plain_password": password,
@@ -83,8 +85,3 @@ def _started(process: "subprocess.Popen[str]", password: str) -> Broker:
     servers = said["NEWSQUAKE_LOG"].removeprefix("kafka://")
     return Broker(servers, int(said["NEWSQUAKE_BROKER_PID"]), said["NEWSQUAKE_BROKER_SASL_ADDRESS"], options)
 
-
-def _unavailable(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from classifier.errors import InputError
+from classifier.tables import read_table
 from classifier.texts import article_text
 from wire.messages import SENTIMENTS
 
@@ -52,19 +53,12 @@ def read(path: Path, topics: Sequence[str]) -> Labelled:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, keep_default_na=False, dtype=str, encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (byte {error.start})", "save it as UTF-8") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{path}: not a CSV: {error}", "one header line, then rows") from error
+    table = read_table(path, InputError)
     if "text" not in table or not {"label", "topic", "sentiment"} & set(table.columns):
         raise InputError(
             f"{path}: columns are {', '.join(table.columns)}",
             "it needs text, and label; or text, and topic, sentiment or both",
         )
-    if table.empty:
-        raise InputError(f"{path}: no rows", "give at least one labelled text")
     return table
 
 

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from classifier.tables import read_table
 from classifier.texts import article_text
 from wire.messages import SENTIMENTS
 
@@ -61,19 +62,12 @@ def find(name: str, folder: Path) -> Path:
                     "name the folder of the labelled sets: --data DIR, or NEWSQUAKE_DATA")
 
 
-def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
-    """Read a CSV, every cell as text ("NA" is a headline too), and check that it has `columns`."""
-    try:
-        table = pd.read_csv(path, keep_default_na=False, dtype=str, encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 (byte {error.start})") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path}: not a CSV: {error}") from error
+def read_columns(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    """Read a CSV, and check that it has `columns`; raises DataError."""
+    table = read_table(path, DataError)
     missing = [c for c in columns if c not in table.columns]
     if missing:
         raise DataError(f"{path}: column {missing[0]!r} is missing; found {list(table.columns)}")
-    if table.empty:
-        raise DataError(f"{path}: no rows")
     return table
 
 
@@ -82,7 +76,7 @@ def read_set(spec: DataSet, index: int, folder: Path) -> Source:
     if spec.name.startswith(NEVER_TRAIN_ON):
         raise DataError(f"{spec.name}: evaluation only, by licence or purpose: not to be trained on")
     path = find(spec.name, folder)
-    table = read_table(path, COLUMNS[spec.kind])
+    table = read_columns(path, COLUMNS[spec.kind])
     examples = tuple(_example(spec, index, row) for row in table.to_dict("records"))
     _check(path, spec, examples)
     return Source(spec.name, hashlib.sha256(path.read_bytes()).hexdigest(), examples)

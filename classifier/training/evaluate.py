@@ -14,7 +14,7 @@ from wire.messages import SENTIMENTS
 
 from .batches import ABSENT, Collator
 from .calibrate import Calibration
-from .data import Example, find, read_table
+from .data import Example, find, read_columns
 from .network import Network
 from .recipe import DataSet, Recipe
 
@@ -80,7 +80,7 @@ def measures_of(head: Head, logits: Tensor, labels: Tensor) -> dict[str, float]:
 def read_headlines(name: str, folder: Path) -> Headlines:
     """Read the evaluation set of real headlines, as title and summary."""
     columns = ("text", "summary", "topic", "topics_ok", "sentiment", "sentiments_ok")
-    rows = read_table(find(name, folder), columns).to_dict("records")
+    rows = read_columns(find(name, folder), columns).to_dict("records")
     return Headlines(
         [Example(r["text"], r["summary"], r["topic"], r["sentiment"], 0) for r in rows],
         [set(r["topics_ok"].split(";")) for r in rows],
@@ -102,7 +102,7 @@ def by_set(network: Network, examples: Sequence[Example], recipe: Recipe, collat
 def unseen(network: Network, name: str, folder: Path, collate: Collator,
            calibration: Calibration) -> dict[str, Any]:
     """Return the measures of a whole set of sentiments that the recipe does not train on."""
-    rows = read_table(find(name, folder), ("text", "label")).to_dict("records")
+    rows = read_columns(find(name, folder), ("text", "label")).to_dict("records")
     examples = [Example(r["text"], "", None, r["label"], 0) for r in rows]
     return report(calibrated(outputs(network, examples, collate), calibration))
 

@@ -1,11 +1,12 @@
 """Small builders: a virtual newswire, and the ways to count and judge what it wrote."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from alerts import tables
 from alerts.counter import Counter
@@ -102,13 +103,12 @@ def dump(store: Store) -> dict[str, list[tuple]]:
         tables.detectors, tables.incidents, tables.outbox,
     ]
     with store.read() as connection:
-        return {
-            table.name: [
-                tuple(row)
-                for row in sorted(connection.execute(select(table)), key=lambda row: row[:3])
-            ]
-            for table in kept
-        }
+        return {table.name: in_order(connection.execute(select(table)), table) for table in kept}
+
+
+def in_order(rows: Iterable[Sequence[Any]], table: Table) -> list[tuple]:
+    """Sort rows by their primary key (its columns come first), the same on every database."""
+    return sorted(map(tuple, rows), key=lambda row: row[: len(table.primary_key)])
 
 
 def history(days: int, *, surge_on: int | None = None, seed: int = 1, wire: Wire | None = None) -> Wire:

@@ -1,9 +1,7 @@
 """A real Prometheus scrapes our metrics and answers every rule and every panel."""
 
 import json
-import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -28,6 +26,7 @@ from tests.deploy.expressions import (
     metric_names,
     rule_expressions,
 )
+from tests.machine import absent, free_port
 from wire.metrics import StageMetrics
 
 DEADLINE_S = 60.0
@@ -108,21 +107,12 @@ def configuration(target: str) -> dict[str, Any]:
     return ours
 
 
-def free_port() -> int:
-    """Find a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Run a Prometheus that has scraped our metrics a few times; ended with the module."""
     binary = shutil.which("prometheus")
     if binary is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("prometheus is missing: deploy/install-tools installs it as root")
-        pytest.skip("prometheus is missing (deploy/install-tools, or Debian's prometheus)")
+        absent("prometheus is missing: deploy/install-tools installs it as root")
     folder = tmp_path_factory.mktemp("prometheus")
     server, thread = start_http_server(0, "127.0.0.1", busy_registry())
     try:

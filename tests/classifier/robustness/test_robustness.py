@@ -1,7 +1,7 @@
 """What must not change the shipped model's sentiment, and what must: stated rates over our own sentences.
 
 `sentences.csv` has a slot for a company, a country or a person; `pairs.csv` holds single
-sentences by what makes them hard. None of them, nor their companies, is in the training data.
+sentences by what makes them hard. None of them is in the training data.
 """
 
 import csv
