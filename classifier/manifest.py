@@ -83,8 +83,8 @@ class Artifact:
         return f"{self.manifest.name}@{self.digest[:12]}"
 
 
-def read(folder: Path, needed: Iterable[str] = ()) -> Artifact:
-    """Read and check an artifact; `needed` are files that the backend cannot do without.
+def read(folder: Path) -> Artifact:
+    """Read and check an artifact.
 
     Raises ArtifactError, naming the file, where one is missing, has another size or sha256,
     is no JSON of the agreed form, or where the labels are not in the agreed order.
@@ -97,9 +97,7 @@ def read(folder: Path, needed: Iterable[str] = ()) -> Artifact:
         raise ArtifactError(
             f"{path}: format {manifest.format}; this build reads {FORMAT}", "update newsquake"
         )
-    for name in {"labels.json", "calibration.json", "tokenizer.json", *needed}:
-        if name not in manifest.files:
-            raise ArtifactError(f"{path} lists no {name}, which is needed", RESTORE)
+    require(folder, manifest, ("labels.json", "calibration.json", "tokenizer.json"))
     for name, file in sorted(manifest.files.items()):
         _check(folder, name, file)
     labels = _json(folder / "labels.json", Labels)
@@ -107,6 +105,13 @@ def read(folder: Path, needed: Iterable[str] = ()) -> Artifact:
     calibration = _json(folder / "calibration.json", Calibration)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Artifact(folder, digest, manifest, labels, calibration)
+
+
+def require(folder: Path, manifest: Manifest, needed: Iterable[str]) -> None:
+    """Raise ArtifactError where the manifest does not list a file that is needed."""
+    for name in needed:
+        if name not in manifest.files:
+            raise ArtifactError(f"{folder / NAME} lists no {name}, which is needed", RESTORE)
 
 
 def _json(path: Path, kind: type[T]) -> T:

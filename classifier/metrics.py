@@ -31,6 +31,6 @@ class ClassifierMetrics:
             registry=registry,
         )
         self.backend = Gauge(
-            "newsquake_backend_info", "The backend and the model that score; always 1.",
-            ["backend", "model"], registry=registry,
+            "newsquake_backend_info", "The backend and the model that score, and why this backend; always 1.",
+            ["backend", "model", "reason"], registry=registry,
         )

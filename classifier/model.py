@@ -1,5 +1,6 @@
 """The model: texts in, probabilities out; the same scores whoever shares the batch."""
 
+import copy
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 from wire.closing import Closing
 
 from . import probes
-from .backends.choice import choose, needed, open_backend
-from .backends.protocol import Backend, Floats, Ids, Logits
+from .backends.choice import ONNX_FILES, choose, needed, open_backend
+from .backends.protocol import Backend, Floats, Ids, Logits, stacked
 from .batching import padded_length, plan
-from .errors import MemoryExhaustedError, ScoringError
-from .manifest import SHIPPED, Artifact, read
+from .errors import ArtifactError, InputError, MemoryExhaustedError, ScoringError
+from .manifest import SHIPPED, Artifact, read, require
+from .own_topics import Detector, OwnTopic, fit
 from .scores import Scores
 from .settings import BackendName
 from .texts import article_text
@@ -35,11 +37,13 @@ class Model(Closing):
     Prepare, forward and interpret are apart; `score` is the three in a row.
     """
 
-    def __init__(self, artifact: Artifact, tokenizing: Tokenizing, backend: Backend) -> None:
+    def __init__(self, artifact: Artifact, tokenizing: Tokenizing, backend: Backend,
+                 reason: str = "") -> None:
         self.artifact = artifact
         self.name = artifact.name
-        self.backend_name = backend.name
+        self.backend_name, self.backend_reason = backend.name, reason
         self.topics = artifact.labels.topics
+        self._own: Detector | None = None
         self._tokenizing = tokenizing
         self._backend = backend
         # None: as many as the budget allows. `alone` sets 1.
@@ -61,15 +65,13 @@ class Model(Closing):
 
     def forward(self, prepared: Sequence[Tokens]) -> Logits:
         """Compute the logits of each, in order, in batches by length."""
-        topics = np.empty((len(prepared), len(self.topics)), np.float32)
-        sentiments = np.empty((len(prepared), 3), np.float32)
+        if not prepared:
+            return Logits(*(np.empty((0, size), np.float32) for size in (len(self.topics), 3, 0)))
         batches = plan([len(text.ids) for text in prepared], self._backend.token_budget, self._rows)
         done = self._workers.map(
             lambda batch: self._compute([prepared[index].ids for index in batch]), batches
         )
-        for batch, logits in zip(batches, done, strict=True):
-            topics[batch], sentiments[batch] = logits.topics, logits.sentiments
-        return Logits(topics, sentiments)
+        return stacked(list(done))[np.argsort(np.concatenate(batches))]
 
     def _compute(self, rows: list[tuple[int, ...]]) -> Logits:
         """Compute one batch; where memory runs out, compute its halves."""
@@ -80,12 +82,8 @@ class Model(Closing):
                 raise
             _log.warning("classifier.batch_split", texts=len(rows))
             half = len(rows) // 2
-            first, second = self._compute(rows[:half]), self._compute(rows[half:])
-            return Logits(
-                np.concatenate([first.topics, second.topics]),
-                np.concatenate([first.sentiments, second.sentiments]),
-            )
-        return Logits(logits.topics[: len(rows)], logits.sentiments[: len(rows)])
+            return stacked([self._compute(rows[:half]), self._compute(rows[half:])])
+        return logits[: len(rows)]
 
     def interpret(self, logits: Logits, prepared: Sequence[Tokens]) -> list[Scores]:
         """Turn logits into calibrated probabilities by label."""
@@ -95,11 +93,12 @@ class Model(Closing):
         topics = _softmax(logits.topics / np.float64(fit.topic_temperature))
         shifted = logits.sentiments + np.array(fit.sentiment_bias, np.float64)
         sentiments = _softmax(shifted / fit.sentiment_temperature)
-        labels = self.artifact.labels
+        if self._own is not None:
+            topics = self._own.join(topics, logits.vectors)
         return [
             Scores(
-                dict(zip(labels.topics, topic, strict=True)),
-                dict(zip(labels.sentiments, sentiment, strict=True)),
+                dict(zip(self.topics, topic, strict=True)),
+                dict(zip(self.artifact.labels.sentiments, sentiment, strict=True)),
                 text.truncated,
                 len(text.ids),
             )
@@ -112,9 +111,24 @@ class Model(Closing):
         """From now on compute every text by itself: slower, and surely the same scores."""
         self._rows = 1
 
+    def learn(self, topics: Sequence[OwnTopic]) -> None:
+        """Score these topics too from now on, and say so in the name; raises InputError."""
+        taken = {*self.artifact.labels.topics}
+        for topic in topics:
+            if topic.name in taken:
+                raise InputError(f"topic {topic.name!r} is there already", "give it another name")
+            taken.add(topic.name)
+        if not self.forward(self.prepare([""])).vectors.shape[1]:
+            raise ArtifactError(f"{self.artifact.folder} gives no vectors", "train it again")
+        self._own = fit(topics, lambda texts: self.forward(self.prepare(texts)).vectors)
+        self.topics = (*self.artifact.labels.topics, *self._own.names)
+        self.name = f"{self.artifact.name}+{self._own.digest[:8]}"
+
     def check(self) -> None:
         """Score the probes; raises ArtifactError where an answer breaks the contract."""
-        probes.check(self)
+        plain = copy.copy(self)
+        plain.topics, plain._own = self.artifact.labels.topics, None  # noqa: SLF001 - a copy of ours
+        probes.check(plain)
 
     def close(self) -> None:
         """Let the worker threads go."""
@@ -122,24 +136,30 @@ class Model(Closing):
 
 
 def load(
-    path: Path | None = None, backend: BackendName = "auto", threads: int | None = None
+    path: Path | None = None, backend: BackendName = "auto", threads: int | None = None,
+    own_topics: Sequence[OwnTopic] = (),
 ) -> Model:
     """Load an artifact (default: the one shipped) and check that it keeps its contract.
 
     `threads`: cores to use; default all that the process may, at most 16. Scores of the onnx
-    backend do not depend on it. Raises ArtifactError, naming the file and what to do, or
-    BackendError where the backend cannot run here.
+    backends do not depend on it. `own_topics` are scored beside the artifact's. Raises
+    ArtifactError, naming the file and what to do, or BackendError where the backend cannot run
+    here.
     """
-    chosen = choose(backend)
-    artifact = read(path or SHIPPED, needed(chosen))
+    artifact = read(path or SHIPPED)
+    chosen = choose(backend, artifact.manifest.files)
+    require(artifact.folder, artifact.manifest, needed(chosen.backend))
     tokenizing = Tokenizing(artifact.folder / "tokenizer.json", artifact.manifest.max_tokens)
-    opened = open_backend(chosen, artifact, threads or _cores())
-    model = Model(artifact, tokenizing, opened)
+    opened = open_backend(chosen.backend, artifact, threads or _cores())
+    model = Model(artifact, tokenizing, opened, chosen.reason)
     model.check()
-    if opened.name == "onnx" and probes.company_matters(model):
+    if opened.name in ONNX_FILES and probes.company_matters(model):
         _log.warning("classifier.company_matters", backend=opened.name)
         model.alone()
-    _log.info("classifier.model_loaded", model=model.name, backend=opened.name)
+    if own_topics:
+        model.learn(own_topics)
+    _log.info("classifier.model_loaded", model=model.name, backend=opened.name,
+              reason=chosen.reason)
     return model
 
 

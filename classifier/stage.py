@@ -49,7 +49,7 @@ class Classifier:
         self._metrics = metrics
         self._stage_metrics = stage_metrics
         self._appending = Appending(log, SCORED, DEAD, now)
-        metrics.backend.labels(model.backend_name, model.name).set(1)
+        metrics.backend.labels(model.backend_name, model.name, model.backend_reason).set(1)
 
     def run(self, stop: threading.Event) -> None:
         """Work until stop is set; raises on bugs and on positions that the log has lost.

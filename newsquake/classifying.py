@@ -24,7 +24,7 @@ def texts_of(
 def write(settings: Settings, texts: Iterable[str], out: BinaryIO) -> None:
     """Score the texts in bounded memory and write a line for each as it is ready."""
     chosen = settings.classifier
-    model = load(chosen.model, chosen.backend, chosen.threads)
+    model = load(chosen.model, chosen.backend, chosen.threads, settings.own_topics)
     encode = msgspec.json.Encoder().encode
     out.writelines(encode(scored) + b"\n" for scored in lines.classify(texts, model))
     out.flush()

@@ -26,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+topics_app = typer.Typer(help="Topics of your own, beside the model's.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
 streams_app = typer.Typer(help="Look at the streams of the log.", no_args_is_help=True)
 app.add_typer(streams_app, name="streams")
 
@@ -169,11 +171,14 @@ def train(
         Path | None,
         typer.Option(envvar="NEWSQUAKE_DATA", help="Folder of the labelled sets."),
     ] = None,
+    search: Annotated[
+        int, typer.Option(min=0, metavar="N", help="First search the recipe's choices in N short runs.")
+    ] = 0,
 ) -> None:
     """Train the model again, evaluate, calibrate and export it (extra `train`)."""
     from . import training
 
-    training.run(settings_of(context), out, recipe, data)
+    training.run(settings_of(context), out, recipe, data, search)
 
 
 @app.command()
@@ -205,6 +210,41 @@ def check(context: typer.Context) -> None:
     for finding in findings:
         typer.echo(finding.line())
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@topics_app.command("add")
+def topics_add(
+    context: typer.Context,
+    name: str,
+    description: Annotated[str, typer.Option(help="What it is about, in a sentence or two.")],
+    examples: Annotated[
+        Path | None, typer.Option(help="CSV of headlines that are about it: at most 50.")
+    ] = None,
+    column: Annotated[str, typer.Option(help="The CSV's column of texts.")] = "text",
+    share: Annotated[float, typer.Option(help="How much of the news is about it, roughly.")] = 0.02,
+) -> None:
+    """Add a topic by a description and examples; nothing is trained. What runs reads it at its start."""
+    from . import topics
+
+    topic = topics.added(settings_of(context), name, description, examples, column, share)
+    typer.echo(f"{topic.name}: {len(topic.examples)} examples")
+
+
+@topics_app.command("list")
+def topics_list(context: typer.Context) -> None:
+    """Print the model's topics and your own."""
+    from . import topics
+
+    for line in topics.listed(settings_of(context)):
+        typer.echo(line)
+
+
+@topics_app.command("remove")
+def topics_remove(context: typer.Context, name: str) -> None:
+    """Remove a topic of your own."""
+    from . import topics
+
+    topics.removed(settings_of(context), name)
 
 
 @streams_app.command("list")

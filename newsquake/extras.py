@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from .errors import ConfigurationError
 
-TRAIN = ("torch", "transformers", "safetensors", "sklearn", "matplotlib")
+TRAIN = ("torch", "transformers", "safetensors", "sklearn", "matplotlib", "peft", "optuna")
 
 
 @contextmanager

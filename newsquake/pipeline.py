@@ -44,7 +44,9 @@ def load_model(here: Installation) -> "Model":
     from classifier.model import load
 
     classifier = here.settings.classifier
-    return load(classifier.model, classifier.backend, classifier.threads)
+    return load(
+        classifier.model, classifier.backend, classifier.threads, here.settings.own_topics
+    )
 
 
 def classifier_loop(here: Installation) -> Loop:

@@ -21,6 +21,8 @@ from pydantic_settings import (
 
 from alerts.settings import AlertsSettings, Receiver, Watch
 from classifier.manifest import SHIPPED
+from classifier.own_topics import OwnTopic
+from classifier.own_topics import read as read_topics
 from classifier.settings import ClassifierSettings
 from ingest.settings import IngestSettings, Source
 
@@ -97,8 +99,28 @@ class Settings(BaseSettings):
         false alarms.
         """
         watches = self.watches or self.alerts.watches
-        topics = self.alerts.topics or taxonomy(self.classifier.model)
+        own = tuple(each.name for each in self.own_topics)
+        topics = self.alerts.topics or (*self.taxonomy, *own)
         return self.alerts.model_copy(update={"watches": watches, "topics": topics})
+
+    @property
+    def taxonomy(self) -> tuple[str, ...]:
+        """The topics of the model's artifact; none where it cannot be read (loading it will say why)."""
+        file = (self.classifier.model or SHIPPED) / "labels.json"
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=Labels).topics
+        except (OSError, msgspec.DecodeError):
+            return ()
+
+    @property
+    def topics_file(self) -> Path:
+        """Where the desk's own topics are kept."""
+        return self.home / "topics.json"
+
+    @property
+    def own_topics(self) -> tuple[OwnTopic, ...]:
+        """The desk's own topics, as they are kept now; raises InputError."""
+        return read_topics(self.topics_file)
 
     @property
     def store_url(self) -> str:
@@ -131,15 +153,6 @@ def describe(error: ValidationError) -> str:
         f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg']}"
         for each in error.errors(include_input=False, include_url=False)
     )
-
-
-def taxonomy(model: Path | None) -> tuple[str, ...]:
-    """The topics of a model's artifact; none where it cannot be read (loading it will say why)."""
-    try:
-        labels = msgspec.json.decode(((model or SHIPPED) / "labels.json").read_bytes(), type=Labels)
-    except (OSError, msgspec.DecodeError):
-        return ()
-    return labels.topics
 
 
 class Labels(msgspec.Struct):

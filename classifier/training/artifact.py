@@ -1,18 +1,19 @@
 """The artifact's folder: everything that serving, further training and a reader need."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
+from classifier.evaluation.measures import Head
+from classifier.network import Network
 from wire.messages import SENTIMENTS
 
 from . import card, export
 from .data import Source
 from .manifest import write_json, write_manifest
-from .network import Network
 from .recipe import Recipe
 
 PARITY_TEXTS = (
@@ -34,6 +35,8 @@ class Outcome(NamedTuple):
     probes: Sequence[dict[str, str]]
     metrics: dict[str, Any]
     sources: Sequence[Source]
+    int8: bytes | None = None
+    reliability: Mapping[Head, bytes] = {}
 
 
 def write(folder: Path, recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
@@ -68,6 +71,10 @@ def _write_weights(folder: Path, recipe: Recipe, outcome: Outcome) -> float:
     outcome.tokenizer.backend_tokenizer.no_truncation()
     outcome.tokenizer.backend_tokenizer.no_padding()
     outcome.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    if outcome.int8 is not None:
+        (folder / "model.int8.onnx").write_bytes(outcome.int8)
+    for head, plot in outcome.reliability.items():
+        (folder / f"reliability-{head}.png").write_bytes(plot)
     path = folder / "model.onnx"
     export.save_onnx(outcome.network, outcome.tokenizer, path)
     for file in folder.iterdir():

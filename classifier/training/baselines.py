@@ -14,14 +14,15 @@ from sklearn.linear_model import LogisticRegression
 from transformers import PreTrainedTokenizerBase
 
 from classifier.evaluation.measures import Head, measures
+from classifier.network import Network
 from classifier.texts import without_links
 
-from . import network
+from . import encoder
 from .batches import Collator
 from .data import Example
+from .outputs import outputs
 from .recipe import Recipe
 
-BATCH = 64
 Encode = Callable[[Sequence[Example]], Any]  # examples -> [examples, features], dense or sparse
 Measured = dict[str, dict[str, dict[str, float]]]  # set -> head -> measure -> value
 
@@ -40,19 +41,13 @@ def measure(train: Sequence[Example], tests: Mapping[str, Sequence[Example]], re
 
 def frozen(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Encode:
     """Return what encodes examples as the mean vectors of the encoder before any training."""
-    collate = Collator(tokenizer, (), recipe.max_length)
-    net = network.Network(network.load_encoder(recipe.encoder), 1, 1, 0.0).eval()
+    collate = Collator(tokenizer, (), recipe.max_length, recipe)
+    pretrained = encoder.load(recipe.encoder)
+    net = Network(pretrained, encoder.size_of(pretrained), 2)
 
     def encode(examples: Sequence[Example]) -> Any:
-        order = sorted(range(len(examples)), key=lambda k: len(examples[k].text))
-        vectors = np.empty((len(examples), net.topic_head.in_features), np.float32)
-        half = torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16")
-        with torch.inference_mode(), half:
-            for start in range(0, len(order), BATCH):
-                places = order[start:start + BATCH]
-                made = collate([examples[k] for k in places])
-                vectors[places] = net.pooled(made.input_ids, made.attention_mask).float().numpy()
-        return vectors
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            return outputs(net, examples, collate).vectors.float().numpy()
 
     return encode
 

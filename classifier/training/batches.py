@@ -19,13 +19,13 @@ ABSENT = -100  # what cross_entropy ignores
 
 
 class Batch(NamedTuple):
-    """A padded batch; a label that an example does not have is ABSENT."""
+    """A padded batch; a label that an example does not have is ABSENT; `kinds`: whose convention."""
 
     input_ids: Tensor
     attention_mask: Tensor
     topics: Tensor
     sentiments: Tensor
-    sets: Tensor
+    kinds: Tensor
 
 
 def shown(examples: Sequence[Example], recipe: Recipe, chance: random.Random) -> list[Example]:
@@ -62,8 +62,9 @@ class Collator:
     """Makes tensors of examples."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, topics: Sequence[str],
-                 max_length: int) -> None:
+                 max_length: int, recipe: Recipe) -> None:
         self._tokenizer = tokenizer
+        self._kinds = [recipe.kind_of(index) for index in range(len(recipe.sets))]
         self._topics = {label: k for k, label in enumerate(topics)}
         self._max_length = max_length
 
@@ -76,5 +77,6 @@ class Collator:
                   for e in examples]
         sentiments = [ABSENT if e.sentiment is None else SENTIMENTS.index(e.sentiment)
                       for e in examples]
+        kinds = [self._kinds[e.set] if e.set >= 0 else 0 for e in examples]
         return Batch(encoded["input_ids"], encoded["attention_mask"], torch.tensor(topics),
-                     torch.tensor(sentiments), torch.tensor([e.set for e in examples]))
+                     torch.tensor(sentiments), torch.tensor(kinds))

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -30,7 +30,7 @@ Part = Literal["train", "validation", "test"]
 
 
 class Example(NamedTuple):
-    """One text as the model reads it. A label that it does not have is None."""
+    """One text as the model reads it. A label that it does not have is None; nor a set: -1."""
 
     title: str
     summary: str
@@ -71,14 +71,15 @@ def read_columns(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     return table
 
 
-def read_set(spec: DataSet, index: int, folder: Path) -> Source:
-    """Read one set of the recipe; refuses sets that weights which ship must not be trained on."""
+def read_set(spec: DataSet, index: int, folder: Path, left_out: Container[str] = ()) -> Source:
+    """Read one set of the recipe but for topics `left_out`; refuses what must not be trained on."""
     if spec.name.startswith(NEVER_TRAIN_ON):
         raise DataError(f"{spec.name}: evaluation only, by licence or purpose: not to be trained on")
     path = find(spec.name, folder)
     table = read_columns(path, COLUMNS[spec.kind])
     examples = tuple(_example(spec, index, row) for row in table.to_dict("records"))
     _check(path, spec, examples)
+    examples = tuple(e for e in examples if e.topic not in left_out)
     return Source(spec.name, hashlib.sha256(path.read_bytes()).hexdigest(), examples)
 
 
@@ -90,7 +91,8 @@ def _example(spec: DataSet, index: int, row: dict[str, str]) -> Example:
 
 
 def _check(path: Path, spec: DataSet, examples: tuple[Example, ...]) -> None:
-    """Refuse blank texts, unknown sentiments, and a set with one class only."""
+    """Refuse blank texts, unknown sentiments, one text with two answers, and a single class."""
+    first: dict[str, tuple[int, Example]] = {}
     for line, example in enumerate(examples, start=2):
         if not example.title.strip():
             raise DataError(f"{path}: row {line}: the text is empty")
@@ -99,6 +101,10 @@ def _check(path: Path, spec: DataSet, examples: tuple[Example, ...]) -> None:
                             f"expected one of {', '.join(SENTIMENTS)}")
         if example.topic == "":
             raise DataError(f"{path}: row {line}: the topic is empty")
+        before, twin = first.setdefault(example.text, (line, example))
+        if twin != example:
+            raise DataError(f"{path}: rows {before} and {line} are one text with two answers: "
+                            f"{example.title[:60]!r}", "keep the right one")
     labels = Counter(e.topic if spec.kind == "topic" else e.sentiment for e in examples)
     if len(labels) < 2:  # noqa: PLR2004
         raise DataError(f"{path}: only one class, {next(iter(labels))!r}")
@@ -131,6 +137,16 @@ def fingerprint(text: str) -> str:
     """Return what near-duplicates share: the words, without links, figures, case and signs."""
     bare = re.sub(r"https?://\S+", " ", text.lower())
     return " ".join(re.findall(r"[^\W\d_]+", bare))
+
+
+def refuse_leaks(sources: Iterable[Source], name: str, evaluated: Iterable[Example]) -> None:
+    """Raise DataError where a text of an evaluation set, or its near-duplicate, is trained on."""
+    trained = {fingerprint(e.title): source.name for source in sources for e in source.examples}
+    for line, example in enumerate(evaluated, start=2):
+        leak = trained.get(fingerprint(example.title))
+        if leak is not None:
+            raise DataError(f"{name}: row {line} is in {leak} too, which is trained on: "
+                            f"{example.title[:60]!r}", "take it out of one of them")
 
 
 class Split(NamedTuple):

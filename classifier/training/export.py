@@ -15,10 +15,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from classifier.network import Network
+
 from .errors import ExportError
-from .network import Network
+from .outputs import Say
 
 TOLERANCE = 2e-3  # of a logit; fp32 kernels of two libraries differ by about 1e-5
+OUTPUTS = ["topic_logits", "sentiment_logits", "vectors"]
 SMALL = 1024  # weights up to this many elements (biases, norms) stay in fp32 in ONNX
 
 # Two lengths, so that the shorter is padded: an export traced on an all-ones attention mask
@@ -36,13 +39,13 @@ def round_to_half(network: Network) -> None:
 def save_weights(network: Network, path: Path) -> None:
     """Write the served weights in half precision."""
     weights = {k: v.half().contiguous() if v.is_floating_point() else v.contiguous()
-               for k, v in network.served().items()}
+               for k, v in network.state_dict().items()}
     save_file(weights, path, metadata={"format": "pt"})
 
 
 def save_config(network: Network, path: Path) -> None:
     """Write the encoder's configuration, from which torch rebuilds it."""
-    config = network.encoder.config.to_dict()
+    config = network.encoder.config.to_dict()  # type: ignore[union-attr,operator]
     config["architectures"] = [type(network.encoder).__name__]
     config.pop("_name_or_path", None)
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
@@ -71,7 +74,7 @@ def save_onnx(network: Network, tokenizer: PreTrainedTokenizerBase, path: Path) 
         program = torch.onnx.export(
             network, sample, dynamo=True, verbose=False,
             input_names=["input_ids", "attention_mask"],
-            output_names=["topic_logits", "sentiment_logits"],
+            output_names=OUTPUTS,
             dynamic_shapes=(shape, shape),
         )
     assert program is not None
@@ -100,22 +103,32 @@ def _store_half(path: Path) -> None:
     onnx.save(model, path)
 
 
+def session(model: Path | bytes) -> Say:
+    """Return what an ONNX file says, called as a network is."""
+    opened = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+    def say(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        feed = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
+        topics, sentiments, vectors = map(torch.from_numpy, opened.run(OUTPUTS, feed))
+        return topics, sentiments, vectors
+
+    return say
+
+
 def check_parity(network: Network, tokenizer: PreTrainedTokenizerBase, path: Path,
                  texts: Sequence[str], max_length: int) -> float:
     """Compare ONNX with torch on one padded batch of `texts`, and on each text by itself.
 
     Returns the largest difference of a logit; raises ExportError above TOLERANCE.
     """
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    exported = session(path)
     worst = 0.0
     for batch in [list(texts), *([text] for text in texts)]:
         ids, mask = tokens(tokenizer, batch, max_length)
         with torch.inference_mode():
             expected = network(ids, mask)
-        feed = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
-        actual = session.run(["topic_logits", "sentiment_logits"], feed)
-        worst = max(worst, *(float(np.abs(a - e.numpy()).max())
-                             for a, e in zip(actual, expected, strict=True)))
+        worst = max(worst, *(float((a - e).abs().max())
+                             for a, e in zip(exported(ids, mask), expected, strict=True)))
     if not worst <= TOLERANCE:
         raise ExportError(f"the ONNX file differs from the trained model by {worst:.2g} in a logit")
     return worst

@@ -11,10 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from classifier.network import Network
+
+from . import encoder
 from .batches import Batch, Collator, epoch
 from .data import Example
 from .errors import InterruptedTrainingError, TrainingError
-from .network import Network
 from .recipe import Recipe
 
 Progress = Callable[[int, int, float], None]  # step, steps, smoothed loss
@@ -24,18 +26,16 @@ Judge = Callable[[Network], float]  # the validation score, higher is better
 def loss_of(network: Network, batch: Batch, recipe: Recipe) -> Tensor:
     """Return the loss over the labels that the examples have, per example of the batch.
 
-    A set with a convention of its own has its correction added to its logits.
+    Each text is answered by the convention of its set, which the network also learns to tell.
     """
-    own = torch.tensor([float(s.convention) for s in recipe.sets])[batch.sets]
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        pooled = network.pooled(batch.input_ids, batch.attention_mask)
-        heads = torch.cat([network.topic_head(pooled), network.sentiment_head(pooled)], 1)
-        logits = heads + network.correction(pooled, batch.sets) * own[:, None]
-    logits = logits.float()
-    parts = [functional.cross_entropy(said, labels, label_smoothing=recipe.label_smoothing,
+        vectors = network.dropout(network.pooled(batch.input_ids, batch.attention_mask))
+        heads, kinds = network.by_kind(vectors, batch.kinds), network.kind(vectors)
+    parts = [functional.cross_entropy(said.float(), labels, label_smoothing=recipe.label_smoothing,
                                       reduction="sum")
-             for said, labels in ((logits[:, :-3], batch.topics), (logits[:, -3:], batch.sentiments))]
-    return (parts[0] + parts[1]) / len(batch.sets)
+             for said, labels in zip(heads, (batch.topics, batch.sentiments), strict=True)]
+    told = functional.cross_entropy(kinds.float(), batch.kinds)
+    return (parts[0] + parts[1]) / len(batch.kinds) + recipe.kind_weight * told
 
 
 def rate_at(step: int, steps: int, warmup: float) -> float:
@@ -45,14 +45,18 @@ def rate_at(step: int, steps: int, warmup: float) -> float:
 
 
 def optimizer_of(network: Network, recipe: Recipe) -> torch.optim.AdamW:
-    """Return AdamW with one peak rate for the encoder and one for what starts from nothing."""
-    body = [p for p in network.encoder.parameters() if p.requires_grad]
-    heads = [*network.topic_head.parameters(), *network.sentiment_head.parameters(),
-             network.conventions]
-    return torch.optim.AdamW([
-        {"params": body, "lr": recipe.encoder_rate, "weight_decay": recipe.weight_decay},
-        {"params": heads, "lr": recipe.head_rate, "weight_decay": 0.0},
-    ], fused=True)
+    """Return AdamW with a peak rate for each depth of the encoder, and one for what starts from nothing."""
+    inside = {id(p) for p in network.encoder.parameters()}
+    heads = [p for p in network.parameters()
+             if id(p) not in inside and p.requires_grad and p.numel()]
+    depths = encoder.by_depth(network.encoder)
+    body = [
+        {"params": weights, "weight_decay": recipe.weight_decay,
+         "peak": recipe.encoder_rate * recipe.layer_decay ** (len(depths) - depth)}
+        for depth, weights in enumerate(depths, start=1) if weights
+    ]
+    return torch.optim.AdamW(
+        [*body, {"params": heads, "peak": recipe.head_rate, "weight_decay": 0.0}], fused=True)
 
 
 class Trainer:
@@ -60,7 +64,7 @@ class Trainer:
 
     With the same examples, recipe and checkpoint it ends with the same weights. What is judged
     and kept is the moving average of the weights over the steps, of the epoch that the judge
-    liked best; it stops when `patience_epochs` are worse.
+    liked best (with a share of the first epoch's); it stops when `patience_epochs` are worse.
     """
 
     def __init__(self, network: Network, recipe: Recipe, collate: Collator,
@@ -75,6 +79,7 @@ class Trainer:
         self._step = 0
         self._loss = 0.0
         self._best: dict[str, Any] = {"score": -math.inf, "epoch": -1, "weights": None}
+        self._first: dict[str, Tensor] | None = None  # at the end of the first epoch
 
     def train(self, examples: Sequence[Example], judge: Judge, progress: Progress,
               stop_at: int | None = None) -> float:
@@ -101,8 +106,14 @@ class Trainer:
                     self._save()
             if not self._judged(number, judge(self._averaged)):
                 break
-        self._network.load_state_dict(self._best["weights"])
+        self._network.load_state_dict(self._blended())
         return float(self._best["score"])
+
+    def _blended(self) -> dict[str, Tensor]:
+        """Return the best weights, mixed with those of the first epoch by the recipe's share."""
+        assert self._first is not None
+        share, best = self._recipe.first_epoch, self._best["weights"]
+        return {name: torch.lerp(best[name], first, share) for name, first in self._first.items()}
 
     @property
     def _averaged(self) -> Network:
@@ -113,9 +124,8 @@ class Trainer:
     def _take_step(self, examples: Sequence[Example], steps: int) -> None:
         self._network.train()
         scale = rate_at(self._step, steps, self._recipe.warmup)
-        rates = (self._recipe.encoder_rate, self._recipe.head_rate)
-        for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * scale
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["peak"] * scale
         loss = loss_of(self._network, self._collate(examples), self._recipe)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip)
@@ -132,6 +142,8 @@ class Trainer:
         if score > self._best["score"]:
             weights = {k: v.clone() for k, v in self._averaged.state_dict().items()}
             self._best = {"score": score, "epoch": number, "weights": weights}
+            if self._first is None:
+                self._first = weights
         return number - int(self._best["epoch"]) < self._recipe.patience_epochs
 
     def _save(self) -> None:
@@ -140,6 +152,7 @@ class Trainer:
             "recipe": self._recipe.model_dump_json(), "step": self._step, "loss": self._loss,
             "network": self._network.state_dict(), "optimizer": self._optimizer.state_dict(),
             "average": self._average.state_dict(), "random": torch.get_rng_state(), "best": self._best,
+            "first": self._first,
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_suffix(".new")
@@ -157,4 +170,5 @@ class Trainer:
         self._optimizer.load_state_dict(state["optimizer"])
         self._average.load_state_dict(state["average"])
         torch.set_rng_state(state["random"])
-        self._step, self._loss, self._best = state["step"], state["loss"], state["best"]
+        self._step, self._loss = state["step"], state["loss"]
+        self._best, self._first = state["best"], state["first"]

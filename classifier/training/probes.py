@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import torch
 
+from classifier.network import Network
 from wire.messages import SENTIMENTS
 
 from .batches import Collator
 from .data import Example
-from .network import Network
 
 
 class Probe(NamedTuple):
@@ -41,11 +41,11 @@ def kept(network: Network, collate: Collator, topics: tuple[str, ...],
     A probe whose best logit leads by less than `margin` is left out: half precision on another
     machine could tip it.
     """
-    examples = [Example(p.text, "", p.topic, p.sentiment, 0) for p in PROBES]
+    examples = [Example(p.text, "", p.topic, p.sentiment, -1) for p in PROBES]
     batch = collate(examples)
     network.eval()
     with torch.inference_mode():
-        topic_logits, sentiment_logits = network(batch.input_ids, batch.attention_mask)
+        topic_logits, sentiment_logits, _ = network(batch.input_ids, batch.attention_mask)
     heads = ((topic_logits, topics), (sentiment_logits + torch.tensor(tuple(bias)), SENTIMENTS))
     answers = []
     for logits, labels in heads:

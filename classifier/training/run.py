@@ -1,6 +1,7 @@
 """Training as a script: data, network, loop, evaluate, calibrate, export, manifest."""
 
 import importlib.metadata
+import itertools
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -12,32 +13,49 @@ import structlog
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-from . import artifact, baselines, calibrate, data, evaluate, export, network, probes
+from classifier.evaluation import plots
+from classifier.network import Network
+
+from . import (
+    artifact,
+    baselines,
+    calibrate,
+    data,
+    encoder,
+    evaluate,
+    export,
+    graph,
+    probes,
+    quantise,
+    search,
+)
 from .batches import Collator
 from .loop import Trainer
+from .outputs import outputs, stacked
 from .recipe import DEFAULT, Recipe, read_recipe
 
 LIBRARIES = ("torch", "transformers", "onnx", "onnxruntime", "tokenizers", "safetensors")
+RANGED = 1000  # about so many training texts say what range each activation has
 
 
 def train(recipe: Path | None = None, data: Path = Path("../shared/data"),
-          out: Path = Path("candidate"), *, stop_at: int | None = None,
+          out: Path = Path("candidate"), *, trials: int = 0, stop_at: int | None = None,
           clock: Callable[[], float] = time.monotonic) -> dict[str, Any]:
     """Train under `recipe` on the sets in `data`, write the artifact to `out`, return metrics.
 
-    A killed run goes on from its last checkpoint, beside `out`, when it is called again.
+    With `trials` the recipe's choices are searched first. A killed run goes on from its last
+    checkpoint, beside `out`, when it is called again.
     Raises RecipeError, DataError, ExportError, and InterruptedTrainingError at `stop_at`.
     """
-    return _train(read_recipe(recipe or DEFAULT), data, out, stop_at, clock)
+    return _train(read_recipe(recipe or DEFAULT), data, out, trials, stop_at, clock)
 
 
-def _train(recipe: Recipe, folder: Path, out: Path, stop_at: int | None,
+def _train(recipe: Recipe, folder: Path, out: Path, trials: int, stop_at: int | None,
            clock: Callable[[], float]) -> dict[str, Any]:
     log = structlog.get_logger().bind(model=recipe.model)
     started = clock()
-    torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     torch.use_deterministic_algorithms(mode=True)
     # Deterministic mode fills new memory, 8% of the time, for code that reads what it never wrote.
@@ -46,93 +64,126 @@ def _train(recipe: Recipe, folder: Path, out: Path, stop_at: int | None,
         log.warning("training.bfloat16_emulated", hint='precision = "float32" is faster here')
 
     # data
-    sources = [data.read_set(spec, k, folder) for k, spec in enumerate(recipe.sets)]
-    topics = data.topic_labels(recipe, sources)
-    parts = data.split(sources, recipe)
-    log.info("training.read", train=len(parts.train), test=len(parts.test))
+    given = read(recipe, folder)
+    log.info("training.read", train=len(given.parts.train), test=len(given.parts.test))
+    tokenizer = encoder.tokenizer_of(recipe.encoder)
 
-    # encoder and two heads
-    tokenizer = load_tokenizer(recipe.encoder)
-    collate = Collator(tokenizer, topics, recipe.max_length)
-    net = network.Network(network.load_encoder(recipe.encoder), len(topics), len(sources),
-                          recipe.dropout)
-    network.freeze(net, embeddings=recipe.frozen_embeddings, layers=recipe.frozen_layers)
+    # search
+    if trials:
+        recipe = search.best(recipe, trials, out.with_name(f"{out.name}.search"),
+                             lambda tried, path, heed: learn(tried, given, tokenizer, path, heed)[1])
 
-    # loop
+    # encoder, two heads, loop
     checkpoint = out.with_name(f"{out.name}.checkpoint")
-    trainer = Trainer(net, recipe, collate, checkpoint)
-    with _progress() as progress:
-        best = trainer.train(
-            parts.train,
-            lambda n: evaluate.validation_score(n, parts.validation, collate, recipe.sets),
-            progress, stop_at)
+    net, best = learn(recipe, given, tokenizer, checkpoint, stop_at=stop_at)
     seconds = clock() - started
     log.info("training.finished", validation=round(best, 4), seconds=round(seconds))
 
     # calibrate, evaluate, export, manifest
     facts = {"validation_score": round(best, 4), "seconds": round(seconds)}
-    metrics = finish(net, tokenizer, recipe, Given(folder, sources, topics, parts), out,
-                     facts=facts)
+    metrics = finish(net, tokenizer, recipe, given, out, facts=facts)
     checkpoint.unlink(missing_ok=True)
     return metrics
 
 
 class Given(NamedTuple):
-    """The data of a run: where they lie, what was read, the labels, and the split."""
+    """The data of a run: what was read, the labels, the split, and what is never trained on."""
 
-    folder: Path
     sources: list[data.Source]
     topics: tuple[str, ...]
     parts: data.Split
+    headlines: evaluate.Headlines | None
+    unseen: dict[str, list[data.Example]]
 
 
-def finish(net: network.Network, tokenizer: PreTrainedTokenizerBase, recipe: Recipe,
+def read(recipe: Recipe, folder: Path) -> Given:
+    """Read, check and split the sets of a recipe; raises DataError."""
+    sources = [data.read_set(spec, k, folder, recipe.without_topics) for k, spec in enumerate(recipe.sets)]
+    topics = data.topic_labels(recipe, sources)
+    parts = data.split(sources, recipe)
+    real = evaluate.read_headlines(recipe.calibrate_on, folder) if recipe.calibrate_on else None
+    unseen = {name: evaluate.read_sentiments(name, folder) for name in recipe.evaluate_on}
+    evaluated = {**unseen, recipe.calibrate_on: real.examples} if real else unseen
+    for name, examples in evaluated.items():
+        data.refuse_leaks(sources, name, examples)
+    return Given(sources, topics, parts, real, unseen)
+
+
+def learn(recipe: Recipe, given: Given, tokenizer: PreTrainedTokenizerBase, checkpoint: Path,
+          heed: search.Heed = lambda _epoch, _score: None,
+          stop_at: int | None = None) -> tuple[Network, float]:
+    """Train a network; return it with its validation score, which `heed` is told after each epoch."""
+    torch.manual_seed(recipe.seed)
+    collate = Collator(tokenizer, given.topics, recipe.max_length, recipe)
+    body = encoder.prepared(recipe)
+    net = Network(body, encoder.size_of(body), len(given.topics), len(recipe.conventions),
+                  recipe.dropout)
+    epochs = itertools.count()
+
+    def judge(averaged: Network) -> float:
+        score = evaluate.validation_score(averaged, given.parts.validation, collate)
+        heed(next(epochs), score)
+        return score
+
+    with _progress() as progress:
+        best = Trainer(net, recipe, collate, checkpoint).train(
+            given.parts.train, judge, progress, stop_at)
+    encoder.merged(net)
+    return net, best
+
+
+def finish(net: Network, tokenizer: PreTrainedTokenizerBase, recipe: Recipe,
            given: Given, out: Path, *, facts: dict[str, Any]) -> dict[str, Any]:
     """Calibrate and evaluate a trained network as it will be served, and write its artifact.
 
     Calibrated on the recipe's set of real headlines, else on the validation part.
     """
-    collate = Collator(tokenizer, given.topics, recipe.max_tokens)
+    collate = Collator(tokenizer, given.topics, recipe.max_tokens, recipe)
     export.round_to_half(net)
-    headlines = (evaluate.read_headlines(recipe.calibrate_on, given.folder)
-                 if recipe.calibrate_on else None)
-    examples = headlines.examples if headlines else given.parts.validation
-    raw = evaluate.outputs(net, examples, collate)
-    calibration = calibrate.fit(raw.topics, raw.topic_labels, raw.sentiments, raw.sentiment_labels)
+    real = given.headlines
+    validation = outputs(net, given.parts.validation, collate)
+    desk = outputs(net, real.examples, collate) if real else validation.of_kind(0)
+    calibration = calibrate.fit(net, desk, validation)
+    export.round_to_half(net)
+
+    # measured as served, each set by itself
+    tests = {spec.name: [e for e in given.parts.test if e.set == index]
+             for index, spec in enumerate(recipe.sets)}
+    asked = {**tests, **given.unseen, **({recipe.calibrate_on: real.examples} if real else {})}
+    said = {name: evaluate.calibrated(outputs(net, examples, collate), calibration)
+            for name, examples in asked.items() if examples}
+    held_out = stacked([each for name, each in said.items() if name in tests])
     metrics: dict[str, Any] = {
         **facts,
         "topics": len(given.topics),
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "python": platform.python_version(),
-        "test": evaluate.by_set(net, given.parts.test, recipe, collate, calibration),
+        "test": {name: evaluate.report(said[name]) for name in tests if name in said},
+        "held_out": evaluate.details(held_out, given.topics),
+        "never_trained_on": {name: evaluate.report(said[name]) for name in given.unseen},
     }
-    if recipe.evaluate_on:
-        metrics["never_trained_on"] = {
-            name: evaluate.unseen(net, name, given.folder, collate, calibration)
-            for name in recipe.evaluate_on}
-    if headlines:
-        served = evaluate.calibrated(raw, calibration)
-        metrics["headlines"] = {
-            recipe.calibrate_on: evaluate.headline_report(served, headlines, given.topics)}
-        metrics["headlines_uncalibrated"] = evaluate.headline_report(raw, headlines, given.topics)
+    if real:
+        metrics["headlines"] = {recipe.calibrate_on: evaluate.headline_report(
+            said[recipe.calibrate_on], real, given.topics)}
+        metrics["headlines_uncalibrated"] = evaluate.headline_report(desk, real, given.topics)
     if recipe.baselines:
-        tests = {s.name: [e for e in given.parts.test if e.set == k]
-                 for k, s in enumerate(recipe.sets)}
-        if headlines:
-            tests[recipe.calibrate_on] = headlines.examples
-        metrics["baselines"] = baselines.measure(given.parts.train, tests, recipe, tokenizer)
-    sure = probes.kept(net, collate, given.topics, calibration.sentiment_bias)
-    artifact.write(out, recipe, artifact.Outcome(net, tokenizer, given.topics,
-                                                 calibration._asdict(), sure, metrics,
-                                                 given.sources))
+        compared = {name: asked[name] for name in asked if name not in given.unseen}
+        metrics["baselines"] = baselines.measure(given.parts.train, compared, recipe, tokenizer)
+
+    # the same in 8 bits
+    int8 = None
+    if graph.supported(net.encoder):
+        seen = quantise.ranges(net, given.parts.train[::len(given.parts.train) // RANGED + 1], collate)
+        int8 = graph.serialised(net, seen)
+        metrics["int8"] = evaluate.differences(said, {
+            name: evaluate.calibrated(outputs(export.session(int8), examples, collate), calibration)
+            for name, examples in asked.items() if examples})
+    artifact.write(out, recipe, artifact.Outcome(
+        net, tokenizer, given.topics, calibration._asdict(),
+        probes.kept(net, collate, given.topics, calibration.sentiment_bias), metrics, given.sources,
+        int8, {head: plots.reliability(judged) for head, judged in
+               evaluate.judged(held_out, given.topics).items()}))
     return metrics
-
-
-def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """Load the fast tokenizer that belongs to an encoder."""
-    tokenizer = AutoTokenizer.from_pretrained(network.encoder_path(name), use_fast=True)
-    assert isinstance(tokenizer, PreTrainedTokenizerBase)
-    return tokenizer
 
 
 @contextmanager

@@ -254,7 +254,8 @@ def work(page: d.Dashboard) -> None:
             span=6,
         )
     )
-    page.with_panel(heading("Model in service", "newsquake_backend_info", ["backend", "model"], span=12))
+    serving = ["backend", "model", "reason"]
+    page.with_panel(heading("Model in service", "newsquake_backend_info", serving, span=12))
     page.with_panel(heading("Builds", "newsquake_build_info", ["version", "python"], span=12))
 
 

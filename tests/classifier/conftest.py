@@ -32,8 +32,8 @@ def tiny_model(tiny_artifact) -> Iterator[Model]:
 
 @pytest.fixture(scope="session")
 def shipped_model() -> Iterator[Model]:
-    """The artifact that the project ships, on onnxruntime."""
+    """The artifact that the project ships, as it is served on a processor."""
     if not (SHIPPED / "manifest.json").is_file():
         pytest.skip(f"no trained model at {SHIPPED}")
-    with load(None, "onnx", threads=2) as model:
+    with load(None, "onnx-int8", threads=2) as model:
         yield model

@@ -118,7 +118,7 @@ class MemoryMember:
 class ScriptedModel:
     """Scores everything alike, except texts that hold `poison`; may be broken, or small."""
 
-    name, backend_name = "scripted@1", "scripted"
+    name, backend_name, backend_reason = "scripted@1", "scripted", "configured"
 
     def __init__(self, *, poison: str = "poison", broken: bool = False, fits: int = 10**9) -> None:
         self.poison, self.broken, self.fits = poison, broken, fits

@@ -52,10 +52,12 @@ def test_a_texts_scores_are_the_same_bytes_in_any_company(tiny_model, texts, see
         mixes(tiny_model, texts, seed, rounds=2)
 
 
-def test_the_shipped_model_gives_the_same_bytes_in_any_company(shipped_model):
-    """The same for the trained weights, over all lengths that they read."""
+@pytest.mark.parametrize("backend", ["onnx", "onnx-int8"])
+def test_the_shipped_model_gives_the_same_bytes_in_any_company(backend):
+    """The same for the trained weights, in fp32 and in 8 bits, over all lengths that they read."""
     texts = [" ".join((*tiny.WORDS, "quarter", "2026") * 12)[:size] for size in range(1, 700, 23)]
-    mixes(shipped_model, texts + ODD, seed=11, rounds=4)
+    with load(None, backend, threads=2) as model:
+        mixes(model, texts + ODD, seed=11, rounds=4)
 
 
 def test_scores_do_not_depend_on_the_number_of_threads(tiny_artifact, tiny_model):
@@ -141,7 +143,8 @@ def test_cuda_is_refused_where_there_is_none(tiny_artifact):
     """With a hint, and never by falling back in silence."""
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
-    assert choose("auto") == "onnx"
+    assert choose("auto", ("model.onnx",)).backend == "onnx"
+    assert choose("auto", ("model.onnx", "model.int8.onnx")).backend == "onnx-int8"
     with pytest.raises(BackendError, match="no CUDA device"):
         load(tiny_artifact, "torch-cuda")
 
@@ -175,7 +178,7 @@ class Small:
         value = ids[:, 1:2].astype(np.float32)
         if self.bad is not None:
             value[ids[:, 1:2] == self.bad] = np.nan
-        return Logits(np.repeat(value, 20, 1), np.repeat(value, 3, 1))
+        return Logits(np.repeat(value, 20, 1), np.repeat(value, 3, 1), value)
 
 
 def model_on(tiny_model: Model, backend: Small) -> Model:

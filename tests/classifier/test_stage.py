@@ -130,7 +130,8 @@ def test_articles_are_scored_and_heartbeats_stay_in_their_place(tiny_model, tmp_
         assert first.sentiments == expected.sentiments
         assert found()[1] == values[1]
         assert bench.metric("newsquake_articles_scored_total") == 3
-        assert bench.metric("newsquake_backend_info", backend="onnx", model=tiny_model.name) == 1
+        assert bench.metric("newsquake_backend_info", backend="onnx", model=tiny_model.name,
+                            reason="configured") == 1
         assert bench.metric("newsquake_consumer_lag_records", stage="classifier") == 0
 
 

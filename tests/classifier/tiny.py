@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig
+from transformers import BertConfig, BertModel
 
-from classifier.backends.torching import Network
+from classifier.network import Network, without_pooler
 
 TOPICS = tuple(f"Topic {number:02}" for number in range(20))
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -32,7 +32,8 @@ def build(folder: Path, max_tokens: int = 64) -> Path:
         vocab_size=vocabulary, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
         intermediate_size=64, max_position_embeddings=128,
     )
-    network = Network(config, len(TOPICS)).eval()
+    encoder = BertModel(config, **without_pooler(config))
+    network = Network(encoder, config.hidden_size, len(TOPICS), conventions=1).eval()
     with torch.no_grad():
         for weight in network.parameters():
             # Large enough that texts differ, and exact in half precision.
@@ -94,7 +95,7 @@ def _write_onnx(network: Network, path: Path) -> None:
         program = torch.onnx.export(
             network, (ids, mask), dynamo=True, verbose=False,
             input_names=["input_ids", "attention_mask"],
-            output_names=["topic_logits", "sentiment_logits"], dynamic_shapes=(shape, shape),
+            output_names=["topic_logits", "sentiment_logits", "vectors"], dynamic_shapes=(shape, shape),
         )
         assert program is not None
         program.save(path, external_data=False)

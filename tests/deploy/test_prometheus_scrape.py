@@ -50,7 +50,7 @@ def busy_registry() -> CollectorRegistry:
     classifier.batch_articles.observe(8)
     classifier.batch_tokens.observe(300)
     classifier.model_seconds.observe(0.1)
-    classifier.backend.labels("onnx", "small").set(1)
+    classifier.backend.labels("onnx", "small", "configured").set(1)
     alerts = AlertsMetrics(registry)
     alerts.counted("Legal | Regulation", "negative", 9)
     alerts.latency([0.5])

@@ -34,6 +34,36 @@ def test_classify_keeps_order_and_count(journey: Journey) -> None:
     assert found[0]["sentiment"] == "negative"
 
 
+def test_a_topic_of_ones_own_is_added_scored_and_removed(journey: Journey, tmp_path: Path) -> None:
+    """By a description and a CSV of examples; it stands beside the model's topics in every answer."""
+    examples = tmp_path / "ships.csv"
+    examples.write_text("text\nFreight rates double as ships avoid the canal\nPort clears its queue\n")
+    text = "Tanker rates climb as vessels wait outside the strait"
+    described = ("--description", "Container lines, freight rates, ports, canals and cargo ships")
+    added = journey.run("topics", "add", "Shipping", *described, "--examples", str(examples))
+    assert (0, "Shipping: 2 examples\n") == (added.status, added.out)
+    assert "Shipping (yours, 2 examples)" in journey.run("topics", "list").out
+    assert "Shipping" == json.loads(journey.run("classify", text).out)["topic"]
+    assert 0 == journey.run("topics", "remove", "Shipping").status
+    assert "Shipping" not in json.loads(journey.run("classify", text).out)["topics"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("add", "Dividend", "--description", "x"), "is a topic of the model"),
+        (("add", "Ships", "--description", "x", "--share", "0.7"), "share"),
+        (("remove", "Ships"), "no topic 'Ships' of your own"),
+    ],
+)
+def test_a_topic_that_cannot_be_is_refused(journey: Journey, arguments: tuple[str, ...], said: str) -> None:
+    """In one line that says why; nothing is kept."""
+    finished = journey.run("topics", *arguments)
+    assert 2 == finished.status
+    assert said in finished.err
+    assert "yours" not in journey.run("topics", "list").out
+
+
 def test_a_missing_column_is_one_line_and_a_wrong_usage(journey: Journey, tmp_path: Path) -> None:
     """The message names the columns that there are."""
     file = tmp_path / "a.csv"

@@ -81,11 +81,11 @@ def recipe(tiny_encoder: Path) -> Callable[..., Recipe]:
             "model": "tiny-1", "encoder": str(tiny_encoder), "threads": 1, "max_length": 16,
             "max_tokens": 24, "epochs": 3, "batch": 8, "encoder_rate": 5e-3, "head_rate": 1e-2,
             "checkpoint_steps": 10, "test_percent": 15, "validation_percent": 15,
-            "patience_epochs": 3, "frozen_embeddings": False, "calibrate_on": "real",
+            "patience_epochs": 3, "strategy": "full", "calibrate_on": "real",
             "evaluate_on": ["unseen"],
-            "sets": [{"name": "topics", "kind": "topic", "share": 0.8, "convention": False},
-                     {"name": "feelings", "kind": "sentiment"},
-                     {"name": "own", "kind": "headlines", "convention": False, "repeat": 2}],
+            "sets": [{"name": "topics", "kind": "topic", "share": 0.8},
+                     {"name": "feelings", "kind": "sentiment", "convention": "feelings"},
+                     {"name": "own", "kind": "headlines", "repeat": 2}],
         }
         return Recipe.model_validate({**choices, **changes})
     return make

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from classifier.texts import article_text, without_links
-from classifier.training import data
+from classifier.training import data, train
 from classifier.training.errors import DataError, RecipeError
 from classifier.training.recipe import DEFAULT, DataSet, Recipe, read_recipe
 
@@ -49,6 +49,7 @@ def read(path: Path, kind: str = "sentiment") -> data.Source:
     (b"text,label\nOil falls,negativ\n", "row 2: unknown sentiment 'negativ'"),
     (b"text,label\nOil falls,negative\n  ,positive\n", "row 3: the text is empty"),
     (b"text,label\nOil falls,negative\nGold falls,negative\n", "only one class, 'negative'"),
+    (b"text,label\nOil falls,negative\nGold,neutral\nOil falls,positive\n", "rows 2 and 4 are one text"),
     ("text,label\nÖl fällt,negative\n".encode("latin-1"), "not UTF-8"),
 ])
 def test_bad_data_is_refused_with_the_place_and_the_reason(
@@ -76,6 +77,16 @@ def test_sets_that_are_for_evaluation_only_are_refused(name: str, tmp_path: Path
     (tmp_path / f"{name}.csv").write_text("text,label\na,negative\nb,positive\n")
     with pytest.raises(DataError, match="evaluation only"):
         read(tmp_path / f"{name}.csv")
+
+
+def test_a_text_that_is_trained_on_is_not_evaluated_on(
+        recipe: Make, as_toml: Callable[[Recipe, Path], Path], folder: Path, tmp_path: Path) -> None:
+    """Nor is a near-duplicate: training does not even begin."""
+    with (folder / "labelled" / "unseen.csv").open("a") as file:
+        file.write("Alpha BANK oil falls 3% ONE,negative\n")
+    with pytest.raises(DataError, match=r"unseen: row 92 is in feelings too"):
+        train(as_toml(recipe(), tmp_path / "r.toml"), folder, tmp_path / "out")
+    assert not (tmp_path / "out.checkpoint").exists()
 
 
 def test_an_unknown_topic_is_refused(recipe: Make, folder: Path) -> None:
@@ -124,11 +135,13 @@ def test_a_bad_recipe_is_refused_by_field(change: str, message: str, tmp_path: P
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "least"), [
-    ("headlines_written", 4550), ("headlines_hard", 4500), ("headlines_signs", 900)])
-def test_the_written_headlines_use_the_labels_and_both_heads(name: str, least: int) -> None:
-    """Our own sets travel with the project and are sound: every topic, no text twice."""
+@pytest.mark.parametrize(("name", "least", "topics"), [
+    ("headlines_written", 4550, 20), ("headlines_hard", 4500, 20), ("headlines_signs", 900, 20),
+    ("headlines_releases", 890, 16), ("headlines_newsroom", 2690, 20), ("headlines_papers", 1790, 19)])
+def test_the_written_headlines_use_the_labels_and_both_heads(
+        name: str, least: int, topics: int) -> None:
+    """Our own sets travel with the project and are sound: so many topics, no text twice."""
     source = read(OWN / f"{name}.csv", "headlines")
     assert len(source.examples) >= least
-    assert len({e.topic for e in source.examples}) == 20
+    assert len({e.topic for e in source.examples}) == topics
     assert len({e.title for e in source.examples}) == len(source.examples)

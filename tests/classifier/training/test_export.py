@@ -6,9 +6,11 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
+from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from classifier.training import export, network
+from classifier.network import Network
+from classifier.training import encoder, export
 from classifier.training.errors import ExportError
 
 TEXTS = ("oil falls", "the chief of alpha bank said gold rises today", "", "court " * 15)
@@ -21,16 +23,17 @@ def tokenizer(tiny_encoder: Path) -> PreTrainedTokenizerBase:
 
 
 @pytest.fixture(scope="module")
-def net(tiny_encoder: Path) -> network.Network:
+def net(tiny_encoder: Path) -> Network:
     """Return an untrained network, rounded as for export."""
     torch.manual_seed(3)
-    made = network.Network(network.load_encoder(str(tiny_encoder)), 4, 2, 0.5).eval()
+    made = Network(encoder.load(str(tiny_encoder)), 32, 4, 2, 0.5).eval()
+    nn.init.normal_(made.conventions)
     export.round_to_half(made)
     return made
 
 
 @pytest.fixture(scope="module")
-def exported(net: network.Network, tokenizer: PreTrainedTokenizerBase,
+def exported(net: Network, tokenizer: PreTrainedTokenizerBase,
              tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return its ONNX file: one export for all tests here, since it takes seconds."""
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
@@ -39,7 +42,7 @@ def exported(net: network.Network, tokenizer: PreTrainedTokenizerBase,
 
 
 def test_onnx_agrees_with_torch_on_padded_batches_and_on_single_texts(
-        net: network.Network, tokenizer: PreTrainedTokenizerBase, exported: Path) -> None:
+        net: Network, tokenizer: PreTrainedTokenizerBase, exported: Path) -> None:
     """An export traced without padding is silently wrong; this one is not."""
     assert export.check_parity(net, tokenizer, exported, TEXTS, 32) < 1e-4
 
@@ -54,7 +57,7 @@ def test_large_weights_are_stored_in_half_precision_and_the_graph_names_no_local
 
 
 def test_an_export_of_another_network_is_refused(
-        net: network.Network, tokenizer: PreTrainedTokenizerBase, exported: Path) -> None:
+        net: Network, tokenizer: PreTrainedTokenizerBase, exported: Path) -> None:
     """A head that was changed after the export is noticed."""
     other = copy.deepcopy(net)
     with torch.no_grad():

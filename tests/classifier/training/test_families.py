@@ -46,7 +46,7 @@ def test_an_encoder_of_each_family_is_trained_exported_and_served(
         folder: Path, tmp_path: Path) -> None:
     """One short run with a frozen layer; both backends serve it and agree."""
     made = recipe(encoder=str(encoder(tmp_path / "encoder", FAMILIES[family])), epochs=1,
-                  frozen_embeddings=True, frozen_layers=1, baselines=False, evaluate_on=[])
+                  strategy="frozen_embeddings", frozen_layers=1, baselines=False, evaluate_on=[])
     train(as_toml(made, tmp_path / "r.toml"), folder, tmp_path / "out")
     texts = ["oil falls", "the chief of alpha bank said gold rises today", ""]
     with load(tmp_path / "out", "onnx", 1) as onnx, load(tmp_path / "out", "torch-cpu", 1) as torch_cpu:

@@ -11,9 +11,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from classifier.training import train
+from classifier.network import Network
+from classifier.training import encoder, loop, train
 from classifier.training.errors import InterruptedTrainingError, TrainingError
 from classifier.training.recipe import Recipe
+from tests.classifier.training.conftest import headlines, write
 
 Make = Callable[..., Recipe]
 AsToml = Callable[[Recipe, Path], Path]
@@ -72,9 +74,9 @@ def test_the_manifest_covers_every_file_with_its_size_and_digest(trained: Path) 
                          "bytes": p.stat().st_size}
                 for p in trained.iterdir() if p.name != "manifest.json"}
     assert expected == manifest["files"]
-    assert {"model.safetensors", "model.onnx", "config.json", "tokenizer.json", "labels.json",
-            "calibration.json", "metrics.json", "recipe.json", "data.json",
-            "README.md"} == set(manifest["files"])
+    assert {"model.safetensors", "model.onnx", "model.int8.onnx", "config.json", "tokenizer.json",
+            "labels.json", "calibration.json", "metrics.json", "recipe.json", "data.json",
+            "reliability-topic.png", "reliability-sentiment.png", "README.md"} == set(manifest["files"])
     assert ("tiny-1", 24) == (manifest["name"], manifest["max_tokens"])
     assert not trained.with_name("out.checkpoint").exists()
 
@@ -135,7 +137,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(
 def test_frozen_weights_stay_as_they_were_pretrained(
         recipe: Make, as_toml: AsToml, tiny_encoder: Path, folder: Path, tmp_path: Path) -> None:
     """Embeddings and lower layers that the recipe freezes do not move; the others do."""
-    path = as_toml(recipe(frozen_embeddings=True, frozen_layers=1), tmp_path / "r.toml")
+    path = as_toml(recipe(strategy="frozen_embeddings", frozen_layers=1), tmp_path / "r.toml")
     before = load_file(tiny_encoder / "model.safetensors")
     after = weights_after(3, path, folder, tmp_path / "out")
     moved = {n for n in before if not before[n].equal(after[f"encoder.{n}"])}
@@ -143,9 +145,37 @@ def test_frozen_weights_stay_as_they_were_pretrained(
     assert set() == {n for n in moved if not n.startswith("encoder.layer.1")}
 
 
-def test_the_conventions_of_single_sets_are_learned_and_not_shipped(
-        trained: Path, recipe_path: Path, folder: Path, tmp_path: Path) -> None:
-    """What is served speaks the convention of the headlines, whose correction stays zero."""
-    conventions = weights_after(9, recipe_path, folder, tmp_path / "out")["conventions"]
-    assert [False, True, False] == (conventions != 0).flatten(1).any(dim=1).tolist()
-    assert [] == [n for n in load_file(trained / "model.safetensors") if "convention" in n]
+def test_a_text_is_read_by_the_convention_of_its_kind(
+        recipe: Make, as_toml: AsToml, folder: Path, tmp_path: Path) -> None:
+    """Texts that end in "one" come from people who call good what the desk calls bad, and are told so."""
+    swapped = {"negative": "positive", "neutral": "neutral", "positive": "negative"}
+    write(folder / "labelled" / "feelings.csv", [
+        ["text", "label"], *([f"{r[0]} one", swapped[r[3]]] for r in headlines())])
+    made = recipe(epochs=6, baselines=False, evaluate_on=[])
+    train(as_toml(made, tmp_path / "r.toml"), folder, tmp_path / "out")
+    test = json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]
+    assert test["feelings"]["sentiment"]["accuracy"] > 0.9
+    assert test["own"]["sentiment"]["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(("strategy", "expected"), [
+    ("full", {"embeddings", "layer"}), ("frozen_embeddings", {"layer"}), ("lora", {"layer"}),
+    ("heads", set())])
+def test_a_strategy_trains_what_its_name_says(
+        strategy: str, expected: set[str], recipe: Make, as_toml: AsToml, tiny_encoder: Path,
+        folder: Path, tmp_path: Path) -> None:
+    """What is exported has the pretrained encoder's weights, but for what the strategy moves."""
+    made = recipe(strategy=strategy, epochs=1, baselines=False, evaluate_on=[], lora_rank=4)
+    train(as_toml(made, tmp_path / "r.toml"), folder, tmp_path / "out")
+    before = load_file(tiny_encoder / "model.safetensors")
+    after = load_file(tmp_path / "out" / "model.safetensors")
+    moved = {n for n in before if not before[n].half().equal(after[f"encoder.{n}"])}
+    assert expected == {"layer" if ".layer." in name else "embeddings" for name in moved}
+
+
+def test_lower_layers_learn_more_slowly(recipe: Make) -> None:
+    """Each layer's peak rate is layer_decay times that of the one above; embeddings are lowest."""
+    made = recipe(layer_decay=0.5, encoder_rate=1e-3, head_rate=1e-2)
+    net = Network(encoder.prepared(made), 32, 3)
+    groups = loop.optimizer_of(net, made).param_groups
+    assert [2.5e-4, 5e-4, 1e-3, 1e-2] == pytest.approx([g["peak"] for g in groups])
