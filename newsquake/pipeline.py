@@ -1,7 +1,7 @@
 """The composition root: which loops make up each stage, and the stages as one process."""
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -110,7 +110,7 @@ def run(here: Installation, stages: Collection[str], on_ready: Callable[[str], N
         web = stack.enter_context(serve(here, store, ready=lambda: unready(crew)))
         stack.enter_context(crew)
         on_ready(web.url)
-        with suppress(KeyboardInterrupt):
+        with crew.stop.on_signals():
             crew.wait()
 
 

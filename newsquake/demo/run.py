@@ -8,7 +8,7 @@ start goes on from there.
 import base64
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import dropwhile, takewhile
 from threading import Event, Timer
@@ -104,7 +104,7 @@ def run_demo(here: Installation, seconds: float | None, *, plain: bool) -> None:
             timer = Timer(seconds, crew.stop.set)
             timer.daemon = True
             timer.start()
-        with suppress(KeyboardInterrupt):
+        with crew.stop.on_signals():
             show(snapshots.take, crew.stop, plain=plain)
         crew.stop.set()
     typer.echo("\nThat was a simulated newswire. For real news, type next:  make run")
