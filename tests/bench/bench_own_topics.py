@@ -71,7 +71,7 @@ def main() -> None:
             pool = [e.title for e in train if e.topic == name]
             cells = []
             for count in EXAMPLES:
-                draws = [random.Random(seed).sample(pool, count)
+                draws = [random.Random(seed).sample(pool, min(count, len(pool)))
                          for seed in range(DRAWS if count else 1)]
                 topics = [OwnTopic(name, DESCRIPTIONS[name], tuple(drawn), share) for drawn in draws]
                 results = [measured(model, topic, asked, logits) for topic in topics]
