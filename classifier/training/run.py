@@ -175,8 +175,9 @@ def finish(net: Network, tokenizer: PreTrainedTokenizerBase, recipe: Recipe,
     if graph.supported(net.encoder):
         seen = quantise.ranges(net, given.parts.train[::len(given.parts.train) // RANGED + 1], collate)
         int8 = graph.serialised(net, seen)
+        held = export.session(int8)
         metrics["int8"] = evaluate.differences(said, {
-            name: evaluate.calibrated(outputs(export.session(int8), examples, collate), calibration)
+            name: evaluate.calibrated(outputs(held, examples, collate), calibration)
             for name, examples in asked.items() if examples})
     artifact.write(out, recipe, artifact.Outcome(
         net, tokenizer, given.topics, calibration._asdict(),

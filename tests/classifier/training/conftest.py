@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    PreTrainedTokenizerBase,
+)
 
 from classifier.training import train
 from classifier.training.recipe import Recipe
@@ -31,6 +37,12 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vocabulary = {word: k for k, word in enumerate([*SPECIAL, *WORDS])}
     BertTokenizerFast(vocab=vocabulary).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tiny_encoder: Path) -> PreTrainedTokenizerBase:
+    """Return the tiny encoder's tokenizer."""
+    return AutoTokenizer.from_pretrained(tiny_encoder)
 
 
 def write(path: Path, rows: list[list[str]]) -> None:

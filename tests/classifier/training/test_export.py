@@ -7,19 +7,13 @@ import onnx
 import pytest
 import torch
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from classifier.network import Network
 from classifier.training import encoder, export
 from classifier.training.errors import ExportError
 
 TEXTS = ("oil falls", "the chief of alpha bank said gold rises today", "", "court " * 15)
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_encoder: Path) -> PreTrainedTokenizerBase:
-    """Return the tiny encoder's tokenizer."""
-    return AutoTokenizer.from_pretrained(tiny_encoder)
 
 
 @pytest.fixture(scope="module")

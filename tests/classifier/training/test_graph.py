@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, RobertaConfig, RobertaModel
+from transformers import PreTrainedTokenizerBase, RobertaConfig, RobertaModel
 
 from classifier.model import load
 from classifier.network import Network
@@ -21,12 +21,6 @@ from classifier.training.recipe import Recipe
 
 FINITE = st.floats(-50, 50, width=32)
 TEXTS = ("oil falls", "the chief of alpha bank said gold rises today", "court keeps a fine of one two")
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_encoder: Path) -> PreTrainedTokenizerBase:
-    """Return the tiny encoder's tokenizer."""
-    return AutoTokenizer.from_pretrained(tiny_encoder)
 
 
 @pytest.fixture(scope="module")
