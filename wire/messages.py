@@ -69,13 +69,51 @@ class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """One headline behind an incident; `negative` is its probability of being negative."""
+    """One headline behind an incident; `negative` is its probability of being negative, by `model`."""
 
     title: str
     link: str
     source: str
     observed_at: Time
     negative: Probability
+    model: str = ""
+
+
+class Leader(msgspec.Struct, frozen=True, kw_only=True):
+    """A source or a watch, and how many of the window's negative stories are its."""
+
+    name: str
+    stories: int
+
+
+class Counterfactual(msgspec.Struct, frozen=True, kw_only=True):
+    """The least that would have to be missing for nothing to open.
+
+    Without the stories `without` (ids; the last seen first) it would not have fired; with all of
+    them but one it would. `fires_from` is the least number of stories in the window that fires.
+    """
+
+    fires_from: int
+    without: tuple[str, ...]
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What an incident rests on, in the window of `window_s` seconds that it was judged by.
+
+    `factor` is observed over expected; `baseline_weeks` is how much the baseline had seen, leaving
+    out what nobody watched; the shares are of negative stories, in the window and in the day
+    before it; `origins` are distinct first publishers.
+    """
+
+    window_s: int
+    factor: float
+    baseline_weeks: float
+    negative_share: float
+    negative_share_before: float
+    origins: int
+    sources: tuple[Leader, ...] = ()
+    watches: tuple[Leader, ...] = ()
+    counterfactual: Counterfactual | None = None
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +136,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     expected: float
     surprise_weeks: float
     evidence: tuple[Evidence, ...] = ()
+    proof: Proof | None = None
 
 
 class Alert(Message, frozen=True, kw_only=True, tag="alert"):
