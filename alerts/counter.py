@@ -102,7 +102,8 @@ class Counter:
             return []
         ids = self._store.insert(tables.article_ids).on_conflict_do_nothing()
         new = connection.execute(
-            ids.returning(tables.article_ids.c.id), [{"id": name} for name in sorted(added.rows)]
+            ids.returning(tables.article_ids.c.id),
+            [{"id": name, "observed_at": added.rows[name]["observed_at"]} for name in sorted(added.rows)],
         ).scalars()
         rows = [added.rows[name] for name in sorted(new)]
         if rows:

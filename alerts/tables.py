@@ -36,8 +36,14 @@ watermarks = Table(
     Column("through", BigInteger, nullable=False),
 )
 
-# Ids stay when article rows are pruned: they are what makes counting exactly once.
-article_ids = Table("article_ids", metadata, Column("id", String(200), primary_key=True))
+# Ids stay when article rows are pruned: they are what makes counting exactly once. The time
+# says when one may go (0, of which we do not know it, stays).
+article_ids = Table(
+    "article_ids", metadata,
+    Column("id", String(200), primary_key=True),
+    Column("observed_at", BigInteger, nullable=False, server_default="0"),
+    Index("article_ids_by_time", "observed_at"),
+)
 
 articles = Table(
     "articles", metadata,
@@ -126,4 +132,43 @@ outbox = Table(
     Column("state", String(20), nullable=False, default="pending"),  # pending, delivered, dead
     Column("last_outcome", Text, nullable=False, default=""),
     Index("outbox_due", "state", "next_attempt_at"),
+)
+
+# What people did about incidents: added to, never changed. The judge never reads it.
+incident_actions = Table(
+    "incident_actions", metadata,
+    Column("id", Integer, primary_key=True),
+    Column("incident_id", String(64), nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),  # of an assignment: to whom
+    Index("incident_actions_by_incident", "incident_id", "id"),
+)
+
+# The answers to feedback links: the first of each link counts. The rule and the key stand
+# here too, so that precision outlasts the incident.
+feedback = Table(
+    "feedback", metadata,
+    Column("incident_id", String(64), primary_key=True),
+    Column("answer", String(20), primary_key=True),
+    Column("author", String(200), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("rule", String(40), nullable=False),
+    Column("topic", String(200), nullable=False),
+    Column("watch", String(200), nullable=False),
+)
+
+# People's corrections (the wire's Label), for the next training. Past counts never change.
+labels = Table(
+    "labels", metadata,
+    Column("id", Integer, primary_key=True),
+    Column("article_id", String(200), nullable=False),
+    Column("field", String(20), nullable=False),
+    Column("old", String(200), nullable=False),
+    Column("new", String(200), nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("way", String(20), nullable=False),
+    Index("labels_by_article", "article_id", "field", "id"),
 )

@@ -21,7 +21,7 @@ def test_migrations_make_exactly_the_tables(store):
 def test_a_store_opens_again(url, store):
     """Opening a store that exists changes nothing."""
     with store.write() as connection:
-        connection.execute(text("INSERT INTO article_ids VALUES ('a')"))
+        connection.execute(text("INSERT INTO article_ids (id) VALUES ('a')"))
     with open_store(url) as again, again.read() as connection:
         assert ["a"] == connection.execute(text("SELECT id FROM article_ids")).scalars().all()
 
@@ -42,7 +42,7 @@ def test_another_process_may_read(sqlite_store, tmp_path):
 
 def test_a_failed_transaction_leaves_nothing(store):
     """An exception rolls back what was written."""
-    insert = text("INSERT INTO article_ids VALUES ('a')")
+    insert = text("INSERT INTO article_ids (id) VALUES ('a')")
     with pytest.raises(StoreError, match=r"(?i)unique"), store.write() as connection:
         [connection.execute(insert) for _ in range(2)]
     with store.read() as connection:
@@ -70,7 +70,7 @@ def test_a_locked_store_is_busy_not_broken(tmp_path, sqlite_store):
     impatient = Store(engine)
 
     with pytest.raises(StoreBusyError, match="locked"), impatient.write() as connection:
-        connection.execute(text("INSERT INTO article_ids VALUES ('a')"))
+        connection.execute(text("INSERT INTO article_ids (id) VALUES ('a')"))
     holder.execute("ROLLBACK")
     holder.close()
     impatient.close()
