@@ -24,6 +24,7 @@ from .detector import HOUR
 from .errors import StaleError
 from .incidents import Change, alert, key_of
 from .keys import BUCKET_S, MICROSECONDS, Key, microseconds
+from .operations import closed
 from .rows import StoredRows
 from .settings import AlertsSettings
 from .shape import Pool
@@ -147,8 +148,10 @@ class Judge:
             connection.execute(insert.on_conflict_do_update(
                 index_elements=["id"], set_={name: insert.excluded[name] for name in columns},
             ), [_incident_row(incident) for incident in last.values()])
+        silent = closed(connection, [one.incident.id for one in changes if one.event == "updated"])
         letters = [
-            letter for change in changes if change.event
+            letter for change in changes
+            if change.event and not (change.event == "updated" and change.incident.id in silent)
             for letter in outbox_rows(change, self._receivers, microseconds(self._clock()))
         ]
         if letters:
