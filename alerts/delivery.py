@@ -1,9 +1,11 @@
-"""The delivery: from the outbox to the receivers, as signed webhooks.
+"""The delivery: from the outbox to the receivers, each in its shape.
 
 For each receiver: (1) claim what is due, (2) send, (3) settle. A crash between (2) and (3)
 sends the message again under the same `webhook-id`, by which receivers tell copies: delivery
 is at least once. Messages of one incident reach a receiver in order, each only after the one
 before it was delivered or given up; incidents do not wait for one another, nor receivers.
+A receiver that is down is left alone for a while (circuit), and a storm becomes one message
+(storm); both are kept per process and begin anew with it.
 """
 
 import asyncio
@@ -15,22 +17,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
-import httpx2
 import structlog
 
-from .errors import StoreBusyError
+from .circuit import Circuit, Pace
+from .courier import Courier
+from .errors import AlertsError, StoreBusyError
 from .mailbox import Letter, Mailbox
 from .metrics import AlertsMetrics
 from .retry import Decision, decide
-from .settings import AlertsSettings, Receiver
+from .settings import AlertsSettings, Kind, Receiver
 from .store import Store
-from .webhook import Attempt, BadSecretError, Sender, open_client
+from .webhook import Attempt
 
 DEADLINE_S = 10.0
 POLL_S = 0.5
 AT_ONCE = 8  # messages under way to one receiver
 GRACE_S = 2.0  # what a request under way is given when we stop
 CLAIM_MARGIN_S = 60.0  # more than settling waits for the store's lock
+SINGLY: tuple[Kind, ...] = ("pagerduty",)  # takes one event a request, and groups by itself
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,15 +42,20 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Route:
     receiver: Receiver
     mailbox: Mailbox
-    sender: Sender
+    courier: Courier
+    circuit: Circuit
+    pace: Pace
 
 
 class Delivery:
-    """Delivers until stopped. Raises BadSecretError at once; a bad receiver stops no other."""
+    """Delivers until stopped, and sends the brief. A receiver that fails stops no other.
+
+    Raises AlertsError at once where a receiver's secret, URL or CA bundle cannot be used.
+    """
 
     def __init__(
         self,
@@ -56,12 +65,10 @@ class Delivery:
         metrics: AlertsMetrics,
         clock: Callable[[], datetime],
         *,
-        client: httpx2.AsyncClient | None = None,
         chance: Callable[[], float] = random.random,
         deadline_s: float = DEADLINE_S,
         poll_s: float = POLL_S,
     ) -> None:
-        self._client = client or open_client()
         self._backoff_s = settings.backoff_s
         self._metrics = metrics
         self._clock = clock
@@ -74,12 +81,11 @@ class Delivery:
 
     def _route(self, store: Store, receiver: Receiver) -> _Route:
         try:
-            sender = Sender(
-                self._client, receiver.url, receiver.secret, self._deadline_s, self._clock
-            )
-        except BadSecretError as error:
-            raise BadSecretError(f"receiver {receiver.name}: {error}") from None
-        return _Route(receiver, Mailbox(store, receiver), sender)
+            courier = Courier(receiver, self._deadline_s, self._clock)
+        except AlertsError as error:
+            raise type(error)(f"receiver {receiver.name}: {error}") from None
+        circuit, pace = Circuit(receiver.circuit), Pace(receiver.storm)
+        return _Route(receiver, Mailbox(store, receiver), courier, circuit, pace)
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set; it ends within about two seconds, messages intact."""
@@ -91,7 +97,8 @@ class Delivery:
     async def _run(self, stop: threading.Event) -> None:
         stopping = asyncio.Event()
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._client)
+            for route in self._routes:
+                await stack.enter_async_context(route.courier)
             group = await stack.enter_async_context(asyncio.TaskGroup())
             for route in self._routes:
                 group.create_task(self._serve(route, stopping))
@@ -108,6 +115,7 @@ class Delivery:
                     log.error("delivery.receiver_disabled", receiver=route.receiver.name)
                 if gone:
                     await self._bury(route)
+                    gone = await self._stored(route.mailbox.disabled)  # a replay takes it back
                 else:
                     gone = await self._round(route, stopping)
             except StoreBusyError as error:
@@ -117,9 +125,8 @@ class Delivery:
 
     async def _round(self, route: _Route, stopping: asyncio.Event) -> bool:
         """Send everything that is due; say whether the receiver asked never to be called again."""
-        lease_s = self._deadline_s + CLAIM_MARGIN_S
         while not stopping.is_set():
-            letters = await self._stored(route.mailbox.take, self._clock(), lease_s, AT_ONCE)
+            letters = await self._take(route)
             if not letters:
                 return False
             under_way = (self._deliver(route, letter, stopping) for letter in letters)
@@ -128,13 +135,36 @@ class Delivery:
                 return True
         return False
 
+    async def _take(self, route: _Route) -> list[Letter]:
+        """Claim what may be sent now: nothing to an open circuit, a probe to one half open."""
+        now, lease_s = self._clock(), self._deadline_s + CLAIM_MARGIN_S
+        state = route.circuit.state(now)
+        if state == "open":
+            return []
+        allowance = None if route.receiver.kind in SINGLY else route.pace.allowance(now)
+        while allowance and await self._stored(route.mailbox.gather, allowance):
+            pass
+        limit = AT_ONCE if state == "closed" else 1
+        letters = await self._stored(route.mailbox.take, now, lease_s, limit, allowance)
+        route.pace = route.pace.after(sum(letter.new for letter in letters), now)
+        return letters
+
     async def _deliver(self, route: _Route, letter: Letter, stopping: asyncio.Event) -> bool:
-        sending = route.sender.send(letter.id, letter.payload)
-        attempt = await _unless_stopped(sending, stopping)
+        attempt = await _unless_stopped(route.courier.send(letter), stopping)
         if attempt is None:
             await self._stored(route.mailbox.release, letter, self._clock())
             return False
+        self._note(route, attempt)
         return await self._settle(route, letter, attempt)
+
+    def _note(self, route: _Route, attempt: Attempt) -> None:
+        before, now = route.circuit, self._clock()
+        route.circuit = before.after(attempt, now)
+        here = log.bind(receiver=route.receiver.name, reason=attempt.reason)
+        if route.circuit.until is None and before.until is not None:
+            here.info("delivery.circuit_closed")
+        elif route.circuit.until != before.until:
+            here.warning("delivery.circuit_opened", until=str(route.circuit.until))
 
     async def _settle(self, route: _Route, letter: Letter, attempt: Attempt) -> bool:
         decision = decide(attempt, letter.attempt, self._clock(), self._chance())

@@ -8,7 +8,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +19,7 @@ import httpx2
 from pydantic import SecretStr
 
 from .errors import AlertsError
+from .network import PrivateAddressError
 
 PREFIX = "whsec_"
 LONGEST_WAIT_S = 86400.0
@@ -29,7 +31,8 @@ Verdict = Literal["delivered", "retry", "refused", "gone"]
 Reason = Literal[
     "accepted", "redirected", "request_timeout", "too_early", "rate_limited", "server_error",
     "rejected", "unauthorized", "not_found", "gone", "unexpected_status",
-    "timeout", "unreachable", "connection_lost", "bad_url",
+    "timeout", "unreachable", "connection_lost", "bad_url", "private_address", "bad_certificate",
+    "bad_payload", "deferred", "partly_accepted", "no_tls",
 ]  # fmt: skip
 
 
@@ -130,14 +133,63 @@ def _seconds(value: str, now: datetime) -> float | None:
     return (zoned - now).total_seconds()
 
 
-def open_client() -> httpx2.AsyncClient:
-    """Open the client for all receivers: no redirects; loopback never through a proxy."""
-    direct = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
-    return httpx2.AsyncClient(follow_redirects=False, mounts=direct, timeout=None)
+def after_failure(error: httpx2.RequestError) -> Attempt:
+    """Say what a request that got no answer means: whose certificate or address is wrong, or try again."""
+    if isinstance(error, httpx2.UnsupportedProtocol):
+        return Attempt("refused", "bad_url")
+    causes = list(_causes(error))
+    if any(isinstance(cause, PrivateAddressError) for cause in causes):
+        return Attempt("refused", "private_address")
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return Attempt("retry", "bad_certificate")
+    if isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
+        return Attempt("retry", "unreachable")
+    return Attempt("retry", "connection_lost")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+class Poster:
+    """Posts to one address. `post` makes one attempt; it never retries."""
+
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        url: str,
+        deadline_s: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._url = url
+        self._deadline_s = deadline_s
+        self._clock = clock
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> Attempt:
+        """Post the body once, within the deadline for everything from connect to status.
+
+        The response's body is not read: nothing in it matters, and it may be endless.
+        """
+        sent = {"content-type": "application/json", "user-agent": "newsquake", **headers}
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                request = self._client.stream("POST", self._url, content=body, headers=sent)
+                async with request as response:
+                    wait = retry_after(response.headers.get("retry-after"), self._clock())
+                    return judge(response.status_code, wait)
+        except (TimeoutError, httpx2.TimeoutException):
+            return Attempt("retry", "timeout")
+        except httpx2.InvalidURL:
+            return Attempt("refused", "bad_url")
+        except httpx2.RequestError as error:
+            return after_failure(error)
 
 
 class Sender:
-    """Sends to one receiver. `send` makes one attempt; it never retries."""
+    """Sends signed webhooks to one receiver. `send` makes one attempt; it never retries."""
 
     def __init__(
         self,
@@ -147,38 +199,17 @@ class Sender:
         deadline_s: float,
         clock: Callable[[], datetime],
     ) -> None:
-        self._client = client
-        self._url = url
+        self._poster = Poster(client, url, deadline_s, clock)
         self._keys = keys(secret)
-        self._deadline_s = deadline_s
         self._clock = clock
 
     async def send(self, message_id: str, body: bytes) -> Attempt:
-        """Post the body once, within the deadline for everything from connect to status.
-
-        The response's body is not read: nothing in it matters, and it may be endless.
-        """
-        headers = self._headers(message_id, body)
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                request = self._client.stream("POST", self._url, content=body, headers=headers)
-                async with request as response:
-                    wait = retry_after(response.headers.get("retry-after"), self._clock())
-                    return judge(response.status_code, wait)
-        except (TimeoutError, httpx2.TimeoutException):
-            return Attempt("retry", "timeout")
-        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL):
-            return Attempt("refused", "bad_url")
-        except httpx2.ConnectError:
-            return Attempt("retry", "unreachable")
-        except httpx2.RequestError:
-            return Attempt("retry", "connection_lost")
+        """Post the body once, signed for this moment."""
+        return await self._poster.post(body, self._headers(message_id, body))
 
     def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
         timestamp_s = int(self._clock().timestamp())
         return {
-            "content-type": "application/json",
-            "user-agent": "newsquake",
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp_s),
             "webhook-signature": sign(message_id, timestamp_s, body, self._keys),

@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from alerts.webhook import (
-    BadSecretError,
-    Sender,
-    judge,
-    keys,
-    open_client,
-    retry_after,
-    sign,
-)
+from alerts.network import open_client
+from alerts.webhook import BadSecretError, Sender, judge, keys, retry_after, sign
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 KEY = base64.b64encode(b"k" * 24).decode()

@@ -1,0 +1,1 @@
+"""The shapes in which receivers take an alert: pure functions, one module each."""
