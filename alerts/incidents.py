@@ -136,10 +136,12 @@ def host(
     return None
 
 
-def alert(change: Change) -> Alert:
-    """Write what is sent about a change; raises nothing, but a change needs an event."""
+def alert(change: Change, feedback: dict[str, str] | None = None) -> Alert:
+    """Write what is sent about a change, with links to answer by; a change needs an event."""
     assert change.event is not None
-    return Alert(event=change.event, incident=change.incident, text=line(change))
+    return Alert(
+        event=change.event, incident=change.incident, text=line(change), feedback=feedback or {}
+    )
 
 
 def line(change: Change) -> str:

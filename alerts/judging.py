@@ -7,7 +7,7 @@ compared and set. A newcomer takes the lease at once; who lost it stands by unti
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -22,11 +22,14 @@ from . import tables
 from .desk import Desk, KeyState
 from .detector import HOUR
 from .errors import StaleError
+from .feedback import links
 from .incidents import Change, alert, key_of
 from .keys import BUCKET_S, MICROSECONDS, Key, microseconds
+from .mailbox import told
 from .operations import closed
+from .routing import SENT, route
 from .rows import StoredRows
-from .settings import AlertsSettings
+from .settings import AlertsSettings, Feedback, Receiver
 from .shape import Pool
 from .store import Store
 
@@ -44,7 +47,7 @@ class Judge:
         stream: str,
         settings: AlertsSettings,
         clock: Callable[[], datetime],
-        receivers: Sequence[str] = (),
+        receivers: Sequence[Receiver] = (),
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -149,11 +152,14 @@ class Judge:
                 index_elements=["id"], set_={name: insert.excluded[name] for name in columns},
             ), [_incident_row(incident) for incident in last.values()])
         silent = closed(connection, [one.incident.id for one in changes if one.event == "updated"])
-        letters = [
-            letter for change in changes
-            if change.event and not (change.event == "updated" and change.incident.id in silent)
-            for letter in outbox_rows(change, self._receivers, microseconds(self._clock()))
-        ]
+        letters: list[dict[str, Any]] = []
+        known = told(connection, [one.incident.id for one in changes if one.event == "resolved"])
+        for change in changes:
+            if change.event and not (change.event == "updated" and change.incident.id in silent):
+                letters += outbox_rows(
+                    change, self._receivers, self._clock(), self._settings.feedback, known
+                )
+                known |= {(letter["incident_id"], letter["receiver"]) for letter in letters}
         if letters:
             connection.execute(self._store.insert(tables.outbox).on_conflict_do_nothing(), letters)
 
@@ -172,15 +178,23 @@ def blind(connection: Connection, start: int, stop: int) -> set[int]:
     return set(range(start, stop, BUCKET_S)) - watched
 
 
-def outbox_rows(change: Change, receivers: Sequence[str], now: int) -> list[dict[str, Any]]:
-    """Write one letter per receiver; the same alert always has the same message id."""
-    payload = encode(alert(change))
+def outbox_rows(
+    change: Change, receivers: Sequence[Receiver], now: datetime, feedback: Feedback,
+    known: Collection[tuple[str, str]] = (),
+) -> list[dict[str, Any]]:
+    """Write one letter per receiver that is to have it; the same alert always has the same id and payload.
+
+    `known` holds (incident, receiver) where that receiver was told of that incident before.
+    """
+    said, stamp = alert(change, links(change.incident, feedback)), microseconds(now)
+    payload = encode(said)
     return [
-        {"id": message_id(change, receiver), "incident_id": change.incident.id,
-         "event": change.event, "receiver": receiver, "payload": payload,
-         "created_at": now, "next_attempt_at": now, "attempts": 0,
+        {"id": message_id(change, receiver.name), "incident_id": change.incident.id,
+         "event": change.event, "receiver": receiver.name, "payload": payload,
+         "created_at": stamp, "next_attempt_at": stamp, "attempts": 0,
          "state": "pending", "last_outcome": ""}
         for receiver in receivers
+        if route(said, receiver, now, told=(change.incident.id, receiver.name) in known) in SENT
     ]
 
 

@@ -140,11 +140,16 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alert(Message, frozen=True, kw_only=True, tag="alert"):
-    """What is sent about an incident. `text` is one line that can be read on a phone."""
+    """What is sent about an incident. `text` is one line that can be read on a phone.
+
+    `feedback` maps an answer (true, false_alarm, wrong_topic, wrong_sentiment) to the signed link
+    that gives it, after a page that asks again; it is empty where no links are set up.
+    """
 
     event: Literal["opened", "updated", "resolved"]
     incident: Incident
     text: str
+    feedback: dict[str, str] = {}
 
 
 class Label(Message, frozen=True, kw_only=True, tag="label"):

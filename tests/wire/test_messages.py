@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import NODEFAULT
 
 from tests.wire.messages_of_every_kind import ARTICLE, HEARTBEAT, MESSAGES, NOON
 from wire.errors import BadMessageError
@@ -67,7 +68,7 @@ def _grown(value: object) -> object:
     if not isinstance(value, dict):
         return value
     grown = {key: _grown(each) for key, each in value.items()}
-    labels = {"topics", "sentiments", "also"}
+    labels = {"topics", "sentiments", "also", "feedback"}
     for key in labels & value.keys():
         grown[key] = value[key]
     return grown | {"added_in_version_9": {"deep": [1]}}
@@ -83,7 +84,7 @@ def test_missing_new_fields_are_filled_in(message: Message) -> None:
     found = decode(json.dumps(older).encode())
 
     for field in msgspec.structs.fields(message):
-        default = field.default
+        default = field.default if field.default_factory is NODEFAULT else field.default_factory()
         expected = getattr(message, field.name) if field.required else default
         assert expected == getattr(found, field.name)
 
