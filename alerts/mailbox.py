@@ -6,7 +6,7 @@ under the same id, when the claim has run out.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -216,3 +216,12 @@ class Mailbox:
         wanted = select(outbox.c.id, outbox.c.payload).where(outbox.c.id.in_(ids))
         with self._store.read() as connection:
             return {row.id: row.payload for row in connection.execute(wanted)}
+
+
+def told(connection: Connection, incidents: Collection[str]) -> set[tuple[str, str]]:
+    """List which receivers were ever written to about which of these incidents."""
+    if not incidents:
+        return set()
+    c = outbox.c
+    wanted = select(c.incident_id, c.receiver).where(c.incident_id.in_(incidents))
+    return {(row.incident_id, row.receiver) for row in connection.execute(wanted)}

@@ -79,7 +79,7 @@ def alerts_loops(
         metrics,
         here.stage_metrics,
         clock,
-        receivers=[receiver.name for receiver in receivers],
+        receivers=receivers,
     )
     loops: dict[str, Loop] = {"alerts": counting.run}
     if receivers:

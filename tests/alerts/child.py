@@ -19,6 +19,7 @@ from alerts.metrics import AlertsMetrics
 from alerts.settings import AlertsSettings
 from alerts.stage import Alerts
 from alerts.store import open_store
+from tests.alerts.builders import receiver
 from wire.embedded import EmbeddedLog
 from wire.metrics import StageMetrics
 
@@ -85,7 +86,7 @@ def work(home: Path, last: int, through: int) -> None:
         stage = Alerts(
             Mortal(log, steps, ("append",)), Mortal(store, steps, ()), SETTINGS,
             AlertsMetrics(registry), StageMetrics(registry), lambda: datetime(2024, 1, 1, tzinfo=UTC),
-            receivers=("desk",),
+            receivers=[receiver("desk")],
         )
         thread = threading.Thread(target=stage.run, args=(stop,))
         thread.start()

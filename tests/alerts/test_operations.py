@@ -12,7 +12,7 @@ from alerts.judging import Judge
 from alerts.operations import KINDS, Action, Request, Standing, act, closed, read, refusal, standing
 from alerts.settings import AlertsSettings
 from alerts.store import open_store
-from tests.alerts.builders import NOON, STREAM, clock, count, dump, history, judge_all
+from tests.alerts.builders import NOON, STREAM, clock, count, dump, history, judge_all, receiver
 
 SETTINGS = AlertsSettings(topics=("Energy", "Legal"))
 
@@ -132,7 +132,7 @@ def test_closing_silences_updates_and_changes_no_incident(store, new_url):
     with open_store(new_url("other")) as other:
         for each in (store, other):
             count(each, worsening(), SETTINGS)
-        judge = Judge(store, STREAM, small, clock, ["desk"])
+        judge = Judge(store, STREAM, small, clock, [receiver("desk")])
         judge.take_lease(at_once=True)
         while not report.incidents(store):
             judge.step()

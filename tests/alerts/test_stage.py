@@ -16,7 +16,7 @@ from alerts.keys import microseconds
 from alerts.metrics import AlertsMetrics
 from alerts.stage import Alerts
 from alerts.store import open_store
-from tests.alerts.builders import dump, history
+from tests.alerts.builders import dump, history, receiver
 from tests.alerts.child import SETTINGS, work
 from wire.embedded import EmbeddedLog
 from wire.errors import PositionLostError
@@ -83,7 +83,7 @@ def run_stage(home, seconds=1.0, metrics=None):
     with EmbeddedLog(home / "log.db") as log, open_store(f"sqlite:///{home}/store.db") as store:
         stage = Alerts(
             log, store, SETTINGS, AlertsMetrics(registry), StageMetrics(registry),
-            lambda: datetime.now(UTC), receivers=("desk",),
+            lambda: datetime.now(UTC), receivers=[receiver("desk")],
         )
         timer.start()
         try:
