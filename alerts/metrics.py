@@ -1,5 +1,6 @@
 """What `alerts` shows to Prometheus. Labels come from closed lists only."""
 
+import math
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -14,6 +15,12 @@ _TRENDS = {
     "expected_negatives_upper": "Upper edge of the normal band of the last hour.",
     "surprise_weeks": "The present volume is seen once in so many weeks.",
 }
+_WINDOWS = {
+    "net_sentiment": "Positive less negative share of the window's articles; NaN of none",
+    "negative_share": "Negative share of the window's articles; NaN of none",
+    "momentum": "The window's negative share less that of the window before",
+}
+_BOUNDS = {"": ".", "_low": ": lower bound at 95%.", "_high": ": upper bound at 95%."}
 
 
 class AlertsMetrics:
@@ -33,6 +40,23 @@ class AlertsMetrics:
             name: Gauge(f"newsquake_trend_{name}", text, ["topic", "watch"], registry=registry)
             for name, text in _TRENDS.items()
         }
+        key = ["topic", "watch", "window"]
+        self._windows = {
+            name + bound: Gauge(f"newsquake_window_{name}{bound}", text + end, key, registry=registry)
+            for name, text in _WINDOWS.items() for bound, end in _BOUNDS.items()
+        }
+        self._volumes = Gauge(
+            "newsquake_window_articles", "Live articles of the window, by sentiment.",
+            [*key, "sentiment"], registry=registry,
+        )
+        self._precision = Gauge(
+            "newsquake_alert_precision", "Share of the alerts that people answered about and called true.",
+            ["rule"], registry=registry,
+        )
+        self._answers = Gauge(
+            "newsquake_alert_answers", "Alerts that people called true, or a false alarm.",
+            ["rule", "answer"], registry=registry,
+        )
         self._open = Gauge(
             "newsquake_open_incidents", "Open incidents, by severity.", ["severity"],
             registry=registry,
@@ -65,6 +89,22 @@ class AlertsMetrics:
         """Show the state of one key; `values` are named as the gauges are."""
         for name, value in values.items():
             self._trends[name].labels(self._topic(topic), watch).set(value)
+
+    def window(
+        self, topic: str, watch: str, window: str, articles: dict[str, int], values: dict[str, float]
+    ) -> None:
+        """Show one window of one key: articles by sentiment, and values named as the gauges are."""
+        labels = (self._topic(topic), watch, window)
+        for name, value in values.items():
+            self._windows[name].labels(*labels).set(value)
+        for sentiment, number in articles.items():
+            self._volumes.labels(*labels, sentiment).set(number)
+
+    def precision(self, rule: str, true: int, false_alarm: int) -> None:
+        """Show what people answered about a rule's alerts."""
+        self._answers.labels(rule, "true").set(true)
+        self._answers.labels(rule, "false_alarm").set(false_alarm)
+        self._precision.labels(rule).set(true / (true + false_alarm) if true + false_alarm else math.nan)
 
     def open_incidents(self, by_severity: dict[str, int]) -> None:
         """Show how many incidents are open."""

@@ -1,38 +1,65 @@
 """The read side: what the web page, the replay and the command line ask of the store."""
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from wire.messages import SENTIMENTS, Evidence, Incident
+from wire.messages import Evidence, Incident
 
 from . import tables
 from .incidents import shown
 from .keys import BUCKET_S, MICROSECONDS, Key, microseconds
 from .rows import StoredRows, chunks
 from .settings import Watch
+from .shares import Estimate, balance, change, share
 from .store import Store
 from .stories import keys_of
 from .watches import Matcher
+from .windows import Counts, Sums
 
-WINDOWS = {"5m": BUCKET_S, "1h": 3600, "24h": 86_400}
 _LOOK_BACK_S = 86_400
+UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 _incident = msgspec.json.Decoder(Incident)
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """What one window says of one key, with 95% intervals (`alerts.shares`); None of no articles.
+
+    `net_sentiment` is the positive less the negative share. `momentum` is the negative share less
+    that of the window before, which held `articles_before`.
+    """
+
+    articles: int
+    articles_before: int
+    net_sentiment: Estimate | None
+    negative_share: Estimate | None
+    momentum: Estimate | None
+
+    def gauges(self) -> dict[str, float]:
+        """Name the values and the bounds of their intervals as the metrics do; unknown is NaN."""
+        found: dict[str, float] = {}
+        for name in ("net_sentiment", "negative_share", "momentum"):
+            one: Estimate = getattr(self, name) or UNKNOWN
+            found |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
+        return found
 
 
 class Trend(msgspec.Struct, frozen=True):
     """The state of one key at the end of the last judged bucket.
 
-    `windows` counts articles by sentiment; `observed`, `expected` and `upper` (the edge of
-    the normal band) are negative stories of the last hour.
+    `windows` counts articles by sentiment and `measures` says what they come to; `observed`,
+    `expected` and `upper` (the edge of the normal band) are negative stories of the last hour.
     """
 
     topic: str | None
     watch: str | None
     windows: dict[str, dict[str, int]]
+    measures: dict[str, Measure]
     observed: int
     expected: float
     upper: float
@@ -62,36 +89,41 @@ class Trend(msgspec.Struct, frozen=True):
         }
 
 
-def trends(store: Store) -> list[Trend]:
-    """Describe every judged key, in order of (topic, watch)."""
+def measure(counts: Counts) -> Measure:
+    """Say what the counts of a window come to."""
+    now, before = sum(counts.now.values()), sum(counts.before.values())
+    negative = share(counts.now["negative"], now)
+    return Measure(
+        articles=now,
+        articles_before=before,
+        net_sentiment=balance(counts.now["positive"], counts.now["negative"], now),
+        negative_share=negative,
+        momentum=change(negative, share(counts.before["negative"], before)),
+    )
+
+
+def trends(store: Store, sums: Sums | None = None) -> list[Trend]:
+    """Describe every judged key, in order of (topic, watch).
+
+    Who asks again and again keeps the `sums`; without them two weeks of buckets are read.
+    """
     table = tables.detectors.c
     columns = (
         table.topic, table.watch, table.observed, table.expected, table.upper, table.surprise_weeks
     )
     with store.read() as connection:
-        end = _judged(connection) // MICROSECONDS
-        counts = {name: _sums(connection, end - width, end) for name, width in WINDOWS.items()}
+        windows = (sums or Sums()).windows(connection, _judged(connection) // MICROSECONDS)
         rows = connection.execute(select(*columns).order_by(table.topic, table.watch)).all()
-    quiet = dict.fromkeys(SENTIMENTS, 0)
-    return [
-        Trend(
-            topic or None, watch or None,
-            {name: counts[name].get(Key(topic, watch), quiet) for name in WINDOWS}, *figures,
-        )
-        for topic, watch, *figures in rows
-    ]
+    return [_trend(topic, watch, windows.of(Key(topic, watch)), *rest) for topic, watch, *rest in rows]
 
 
-def _sums(connection: Connection, start: int, stop: int) -> dict[Key, dict[str, int]]:
-    table = tables.sums.c
-    within = (table.bucket >= start) & (table.bucket < stop) & (table.arrival == "live")
-    key = (table.topic, table.watch, table.sentiment)
-    found: dict[Key, dict[str, int]] = {}
-    for topic, watch, sentiment, articles in connection.execute(
-        select(*key, func.sum(table.articles)).where(within).group_by(*key)
-    ):
-        found.setdefault(Key(topic, watch), dict.fromkeys(SENTIMENTS, 0))[sentiment] = int(articles)
-    return found
+def _trend(topic: str, watch: str, counts: dict[str, Counts], *figures: Any) -> Trend:
+    return Trend(
+        topic or None, watch or None,
+        {name: dict(one.now) for name, one in counts.items()},
+        {name: measure(one) for name, one in counts.items()},
+        *figures,
+    )  # fmt: skip
 
 
 def incidents(

@@ -19,15 +19,16 @@ from wire.log import Batch, Log, Member, NewRecord
 from wire.messages import DeadLetter, encode
 from wire.metrics import StageMetrics
 
-from . import report
+from . import answers, report
 from .counter import Counter
 from .counting import Dead, dead_id, read
 from .errors import StaleError, StoreBusyError
 from .judging import Judge
 from .keys import MICROSECONDS
 from .metrics import AlertsMetrics
-from .settings import AlertsSettings
+from .settings import AlertsSettings, Receiver
 from .store import Store
+from .windows import Sums
 
 STREAM = "scored-articles"
 DEAD_LETTERS = "dead-letters"
@@ -35,6 +36,7 @@ GROUP = "alerts"
 STAGE: Literal["alerts"] = "alerts"
 _MAX_BACKOFF_S = 30.0
 _SHOW_EVERY_S = 1.0
+_SHOW_SHARE = 0.05  # of our time, at most: a replay judges days a second, and reads weeks for it
 _JUDGE_AT_MOST_S = 2.0  # then records are taken again, and the membership is kept
 
 _log = structlog.get_logger()
@@ -51,7 +53,7 @@ class Alerts:
         metrics: AlertsMetrics,
         stages: StageMetrics,
         clock: Callable[[], datetime],
-        receivers: Sequence[str] = (),
+        receivers: Sequence[Receiver] = (),
     ) -> None:
         self._log = log
         self._store = store
@@ -62,7 +64,9 @@ class Alerts:
         self._counter = Counter(store, STREAM, settings)
         self._judge = Judge(store, STREAM, settings, clock, receivers)
         self._judging = False
-        self._shown_at = 0.0
+        self._sums = Sums()
+        self._shown_through = -1
+        self._show_at = 0.0
         self._renewed_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -162,12 +166,25 @@ class Alerts:
 
     def _show(self, member: Member) -> None:
         now = time.monotonic()
-        if now - self._shown_at < _SHOW_EVERY_S:
+        if now < self._show_at:
             return
-        self._shown_at = now
         self._stages.progressed(STAGE, member.lag())
         through_s = report.watermark(self._store) / MICROSECONDS
         self._metrics.watermark(through_s, self._clock().timestamp())
         self._metrics.open_incidents(report.open_by_severity(self._store))
-        for trend in report.trends(self._store):
-            self._metrics.trend(trend.topic or "", trend.watch or "", trend.gauges())
+        self._show_trends()
+        for one in answers.by_rule(answers.precision(self._store)):
+            self._metrics.precision(one.rule, one.true, one.false_alarm)
+        self._show_at = now + max(_SHOW_EVERY_S, (time.monotonic() - now) / _SHOW_SHARE)
+
+    def _show_trends(self) -> None:
+        """Show every key, when more was judged: nothing else changes a trend."""
+        judged = report.judged_through(self._store)
+        if judged == self._shown_through:
+            return
+        self._shown_through = judged
+        for trend in report.trends(self._store, self._sums):
+            key = (trend.topic or "", trend.watch or "")
+            self._metrics.trend(*key, trend.gauges())
+            for window, measure in trend.measures.items():
+                self._metrics.window(*key, window, trend.windows[window], measure.gauges())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from alerts import report
+from alerts.windows import Sums
 from newsquake.installation import Installation
 from wire.messages import Incident
 
@@ -19,6 +20,7 @@ class Snapshots:
         self, here: Installation, clock: Callable[[], datetime], phase: Callable[[], str]
     ) -> None:
         self._here, self._clock, self._phase = here, clock, phase
+        self._sums = Sums()
         self._lock = threading.Lock()
         self._webhooks: list[str] = []
         self.urls: Sequence[tuple[str, str]] = ()
@@ -47,7 +49,7 @@ class Snapshots:
                     each.watch or each.topic or "all", each.observed, each.expected, each.upper,
                     surging=(each.topic, each.watch) in surging,
                 )
-                for each in report.trends(store)
+                for each in report.trends(store, self._sums)
             ),
             incidents=tuple(map(told, incidents)),
             webhooks=webhooks,
