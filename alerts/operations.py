@@ -156,5 +156,7 @@ def _withdraw_updates(connection: Connection, incident_id: str) -> None:
 
 
 def _body(connection: Connection, incident_id: str) -> bytes | None:
+    if not incident_id.isprintable():  # a NUL or half a surrogate is none that a database could look for
+        return None
     table = tables.incidents.c
     return connection.execute(select(table.body).where(table.id == incident_id)).scalar()

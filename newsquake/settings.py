@@ -52,10 +52,14 @@ class KafkaOptions(BaseModel, frozen=True, extra="forbid"):
 
 
 class WebSettings(BaseModel, frozen=True, extra="forbid"):
-    """Where the metrics, health and JSON endpoints listen; port 0 takes a free one."""
+    """Where the metrics, health and JSON endpoints listen; port 0 takes a free one.
+
+    Who sends `token` as a bearer token may note actions on incidents; without it nobody may.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8321, ge=0, le=65535)
+    token: SecretStr | None = Field(default=None, min_length=16)
 
 
 class Settings(BaseSettings):

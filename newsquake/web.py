@@ -7,34 +7,44 @@
 | /readyz | 200 when it can do its work, else 503 and the reason |
 | /api/trends | every judged key, at the end of the last judged bucket |
 | /api/incidents | the newest incidents; `state` (open, resolved), `limit` |
+| /api/incidents/ID | one incident, what people did about it, and where it stands |
 | /api/evidence | the newest negative headlines of a key: `topic`, `watch`, `limit` |
+| /api/precision | how many of the alerts that people answered about were true, by rule and key |
+| POST /api/incidents/ID/actions | note an action: `action`, `author`, `text`; with the token |
+| /feedback/... | the pages behind feedback links (`newsquake.feedback`) |
 
-Everything only reads. A parameter that is unknown, given twice or out of bounds is answered
-with 400 and what is wrong; it is never guessed at or ignored.
+All but the two that are posted to only read. A parameter that is unknown, given twice or out of
+bounds is answered with 400 and what is wrong; it is never guessed at or ignored.
 """
 
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from alerts import report
+from alerts import answers, operations, report
 from alerts.errors import StoreError
 from alerts.keys import Key
-from alerts.settings import Watch
+from alerts.settings import Feedback, Watch
 from alerts.store import Store
+from alerts.windows import Sums
 
+from . import feedback as pages_of_feedback
+from . import posting
 from .errors import ConfigurationError, StageStoppedError
 
 if TYPE_CHECKING:
@@ -42,21 +52,33 @@ if TYPE_CHECKING:
 
 LONGEST_LABEL = 200
 MOST = 1000
+API = [
+    "/api/trends", "/api/incidents?state=open", "/api/incidents/ID",
+    "/api/evidence?topic=&watch=&limit=", "/api/precision",
+]  # fmt: skip
 START_S = 10.0
 STOP_S = 5.0
 
 Ready = Callable[[], str | None]
 
 
+def wall_clock() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
 def app(
     registry: CollectorRegistry, store: Store | None, ready: Ready, *,
-    watches: Sequence[Watch] = (),
+    watches: Sequence[Watch] = (), token: SecretStr | None = None,
+    feedback: Feedback | None = None, clock: Callable[[], datetime] = wall_clock,
 ) -> Starlette:  # fmt: skip
     """Make the application; `ready` gives None, or the reason why not.
 
-    Without a store (a process without the alerts stage) the /api paths answer 404.
+    Without a store (a process without the alerts stage) the /api paths answer 404. Without a
+    token nothing can be posted but answers to feedback links, which carry their own right.
     """
     pages = _Pages(registry, store, ready, watches)
+    desk = _Desk(pages, token, clock)
     routes = {
         "/": pages.index,
         "/metrics": pages.metrics,
@@ -64,10 +86,16 @@ def app(
         "/readyz": pages.readiness,
         "/api/trends": pages.trends,
         "/api/incidents": pages.incidents,
+        "/api/incidents/{incident}": desk.incident,
         "/api/evidence": pages.evidence,
+        "/api/precision": pages.precision,
     }
     return Starlette(
-        routes=[Route(path, page, methods=["GET"]) for path, page in routes.items()],
+        routes=[
+            *(Route(path, page, methods=["GET"]) for path, page in routes.items()),
+            Route("/api/incidents/{incident}/actions", desk.act, methods=["POST"]),
+            *pages_of_feedback.routes(store, feedback or Feedback(), clock),
+        ],
         exception_handlers={HTTPException: _refusal, StoreError: _store_trouble},
     )
 
@@ -79,11 +107,11 @@ class _Pages:
     ) -> None:  # fmt: skip
         self._registry, self._store = registry, store
         self._ready, self._watches = ready, watches
+        self._sums = Sums()
 
     def index(self, _: Request) -> Response:
         paths = ["/metrics", "/healthz", "/readyz"]
-        api = ["/api/trends", "/api/incidents?state=open", "/api/evidence?topic=&watch=&limit="]
-        return _json({"paths": paths + (api if self._store else [])})
+        return _json({"paths": paths + (API if self._store else [])})
 
     def metrics(self, request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
@@ -100,7 +128,7 @@ class _Pages:
 
     def trends(self, request: Request) -> Response:
         _parameters(request)
-        trends = (_trend(each) for each in report.trends(self._stored()))
+        trends = (_trend(each) for each in report.trends(self.stored(), self._sums))
         return _json({"trends": list(trends)})
 
     def incidents(self, request: Request) -> Response:
@@ -108,7 +136,7 @@ class _Pages:
         state, limit = given.get("state"), _limit(given, 100)
         if state not in (None, "open", "resolved"):
             raise HTTPException(400, "state: must be open or resolved")
-        found = report.incidents(self._stored(), open_only=state == "open")
+        found = report.incidents(self.stored(), open_only=state == "open")
         chosen = [each for each in found if state in (None, each.state)]
         return _json({"incidents": chosen[::-1][:limit]})
 
@@ -118,12 +146,50 @@ class _Pages:
         if key.watch and key.watch not in {watch.name for watch in self._watches}:
             raise HTTPException(400, "watch: no watch of this name in the settings")
         limit = _limit(given, 10)
-        return _json({"evidence": report.evidence(self._stored(), key, limit, self._watches)})
+        return _json({"evidence": report.evidence(self.stored(), key, limit, self._watches)})
 
-    def _stored(self) -> Store:
+    def precision(self, request: Request) -> Response:
+        _parameters(request)
+        found = answers.precision(self.stored())
+        return _json({"rules": answers.by_rule(found), "keys": found})
+
+    def stored(self) -> Store:
+        """Return the store, or answer that there is none here."""
         if self._store is None:
             raise HTTPException(404, "the alerts stage does not run in this process")
         return self._store
+
+
+class _Desk:
+    """One incident, and what people do about it."""
+
+    def __init__(
+        self, pages: _Pages, token: SecretStr | None, clock: Callable[[], datetime]
+    ) -> None:
+        self._pages, self._token, self._clock = pages, token, clock
+
+    def incident(self, request: Request) -> Response:
+        _parameters(request)
+        return _json(self._file(request))
+
+    async def act(self, request: Request) -> Response:
+        posting.admit(request, self._token)
+        _parameters(request)
+        asked = await posting.message(request, operations.Request)
+        if reason := operations.refusal(asked):
+            raise HTTPException(400, reason)
+        return _json(await run_in_threadpool(self._act, request, asked), 201)
+
+    def _act(self, request: Request, asked: operations.Request) -> operations.File:
+        name = request.path_params["incident"]
+        operations.act(self._pages.stored(), name, asked, self._clock())
+        return self._file(request)
+
+    def _file(self, request: Request) -> operations.File:
+        found = operations.read(self._pages.stored(), request.path_params["incident"])
+        if found is None:
+            raise HTTPException(404, "no incident of this id")
+        return found
 
 
 def _trend(trend: report.Trend) -> dict[str, Any]:
@@ -231,5 +297,8 @@ def serve(here: "Installation", store: Store | None, ready: Ready) -> WebServer:
     """Make the server of an installation, at the address of its settings."""
     settings = here.settings
     watches = settings.watches or settings.alerts.watches
-    pages = app(here.registry, store, ready, watches=watches)
+    pages = app(
+        here.registry, store, ready, watches=watches,
+        token=settings.web.token, feedback=settings.alerts.feedback,
+    )  # fmt: skip
     return WebServer(pages, settings.web.host, settings.web.port)

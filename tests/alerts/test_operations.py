@@ -45,8 +45,9 @@ def test_actions_are_kept_in_order_with_author_and_time(store, incident):
 
 def test_an_incident_that_is_not_there_has_no_file(store):
     """Nothing is noted of it."""
-    assert None is act(store, "inc_0", Request("note", "Anna", "x"), NOON)
-    assert None is read(store, "inc_0")
+    for name in ("inc_0", "", "a\0b", "\udcff"):
+        assert None is act(store, name, Request("note", "Anna", "x"), NOON)
+        assert None is read(store, name)
     with store.read() as connection:
         assert [] == connection.execute(select(tables.incident_actions)).all()
 
