@@ -19,6 +19,7 @@ from .settings import Receiver
 from .webhook import Attempt
 
 PERMANENT = 500
+GOODBYE_S = 1.0
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 
 
@@ -37,45 +38,78 @@ class Mailer:
         self._host, self._port, self._user = _server(receiver)
 
     async def send(self, mail: EmailMessage) -> Attempt:
-        """Make one attempt within the deadline. No password is sent before TLS stands."""
+        """Make one attempt: the deadline is for connecting, and again for talking.
+
+        No password is sent before TLS stands.
+        """
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._send(mail)
-        except (TimeoutError, aiosmtplib.SMTPTimeoutError):
+                allowed = private_allowed(self._receiver)
+                connected = await dial(self._host, self._port, private_allowed=allowed)
+        except TimeoutError:
             return Attempt("retry", "timeout")
         except PrivateAddressError:
             return Attempt("refused", "private_address")
-        except aiosmtplib.SMTPNotSupported:
-            return Attempt("refused", "no_tls")
+        except OSError:
+            return Attempt("retry", "unreachable")
+        client = self._client(connected)
+        try:
+            return await self._converse(client, mail)
+        finally:
+            await _leave(client)
+            connected.close()
+
+    async def _converse(self, client: aiosmtplib.SMTP, mail: EmailMessage) -> Attempt:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await client.connect()
+                return await self._encrypted(client) or await self._handed_over(client, mail)
+        except (TimeoutError, aiosmtplib.SMTPTimeoutError):
+            return Attempt("retry", "timeout")
         except (aiosmtplib.SMTPException, OSError) as error:
             return meaning(error)
 
-    async def _send(self, mail: EmailMessage) -> Attempt:
-        allowed = private_allowed(self._receiver)
-        connected = await dial(self._host, self._port, private_allowed=allowed)
-        client = self._client(connected)
-        try:
-            await client.connect()
-            refused, _ = await client.send_message(mail)
-        finally:
-            client.close()
-            connected.close()
+    async def _encrypted(self, client: aiosmtplib.SMTP) -> Attempt | None:
+        """Bring TLS about where it is still to come; the attempt ends here where that cannot be."""
+        if self._receiver.tls != "starttls":
+            return None
+        await client.ehlo()
+        if not client.supports_extension("starttls"):
+            return Attempt("refused", "no_tls")
+        await client.starttls(server_hostname=self._host, tls_context=self._context)
+        return None
+
+    async def _handed_over(self, client: aiosmtplib.SMTP, mail: EmailMessage) -> Attempt:
+        password = self._receiver.secret.get_secret_value()
+        if password:
+            await client.login(self._user, password)
+        refused, _ = await client.send_message(mail)
         return Attempt("delivered", "partly_accepted" if refused else "accepted", 250)
 
     def _client(self, connected: socket.socket) -> aiosmtplib.SMTP:
-        receiver = self._receiver
-        password = receiver.secret.get_secret_value()
         return aiosmtplib.SMTP(
             hostname=self._host,
             sock=connected,
-            username=self._user if password else None,
-            password=password or None,
-            use_tls=receiver.tls == "implicit",
-            start_tls=receiver.tls == "starttls",
+            use_tls=self._receiver.tls == "implicit",
+            start_tls=False,
             tls_context=self._context,
-            local_hostname=receiver.sender.rpartition("@")[2],
+            local_hostname=self._receiver.sender.rpartition("@")[2],
             timeout=self._deadline_s,
         )
+
+
+async def _leave(client: aiosmtplib.SMTP) -> None:
+    """Say goodbye if the server listens; whatever it answers, the mail's fate is known."""
+    transport = client.transport
+    try:
+        async with asyncio.timeout(GOODBYE_S):
+            await client.quit()
+    except (TimeoutError, aiosmtplib.SMTPException, OSError):
+        pass
+    finally:
+        client.close()
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()  # a TLS connection would linger for its own goodbye
 
 
 def meaning(error: Exception) -> Attempt:

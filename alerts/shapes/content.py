@@ -143,11 +143,17 @@ def headlines(incident: Incident) -> tuple[Line, ...]:
     )
 
 
+def answers(alert: Alert) -> tuple[Line, ...]:
+    """The links by which a reader answers whether the alert was right; none where none are set up."""
+    links = ((answer.replace("_", " "), web(link)) for answer, link in alert.feedback.items())
+    return tuple(Line(answer, link) for answer, link in links if link)
+
+
 def _alert(alert: Alert) -> Content:
     incident = alert.incident
-    lines = headlines(incident)
-    sections = (Section("Evidence", lines),) if lines else ()
-    return Content(title_of(alert), plain(alert.text, 600), facts_of(incident), sections)
+    sections = (Section("Evidence", headlines(incident)), Section("Was this right?", answers(alert)))
+    filled = tuple(section for section in sections if section.lines)
+    return Content(title_of(alert), plain(alert.text, 600), facts_of(incident), filled)
 
 
 def _group(group: Group) -> Content:

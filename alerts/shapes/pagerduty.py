@@ -9,7 +9,7 @@ import msgspec
 
 from wire.messages import Alert, Severity
 
-from .content import facts_of, headlines, name_of, plain
+from .content import answers, facts_of, headlines, name_of, plain
 
 URL = "https://events.pagerduty.com/v2/enqueue"
 LONGEST_SUMMARY = 1024
@@ -29,7 +29,8 @@ def shape(alert: Alert, routing_key: str) -> bytes:
         "dedup_key": incident.id,
         "client": "Newsquake",
         "links": [
-            {"href": line.link, "text": line.text} for line in headlines(incident) if line.link
+            {"href": line.link, "text": line.text}
+            for line in (*headlines(incident), *answers(alert)) if line.link
         ],
         "payload": _payload(alert),
     }

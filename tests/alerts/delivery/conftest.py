@@ -1,5 +1,6 @@
 """A real HTTP receiver that answers as it is told, and a store with alerts in its outbox."""
 
+import subprocess
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -88,6 +89,12 @@ def other():
         yield it
 
 
+def hook(name, at):
+    """Make a receiver of signed webhooks."""
+    url, secret = at if isinstance(at, tuple) else (at, SECRET)
+    return Receiver(name=name, url=url, secret=SecretStr(secret))
+
+
 class Desk:
     """A store with an outbox, deliveries over it, and a clock that can be moved."""
 
@@ -115,15 +122,11 @@ class Desk:
             connection.execute(insert(outbox).values(row))
         return row["id"]
 
-    def delivery(self, deadline_s=0.5, **urls):
-        """Make a delivery to receivers, given as name=url or name=(url, secret)."""
-        pairs = {name: at if isinstance(at, tuple) else (at, SECRET) for name, at in urls.items()}
-        receivers = [
-            Receiver(name=name, url=url, secret=SecretStr(secret))
-            for name, (url, secret) in pairs.items()
-        ]
+    def delivery(self, deadline_s=0.5, settings=AlertsSettings(), **receivers):  # noqa: B008  frozen
+        """Make a delivery to receivers, given as name=url, name=(url, secret) or name=Receiver."""
+        made = [each if isinstance(each, Receiver) else hook(name, each) for name, each in receivers.items()]
         return Delivery(
-            self.store, receivers, AlertsSettings(), self.metrics, self.now,
+            self.store, made, settings, self.metrics, self.now,
             chance=lambda: 0.5, deadline_s=deadline_s, poll_s=0.02,
         )
 
@@ -179,3 +182,14 @@ class Desk:
 def desk(tmp_path):
     with open_store(f"sqlite:///{tmp_path}/store.db") as store:
         yield Desk(store)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of localhost that signs itself."""
+    folder = tmp_path_factory.mktemp("tls")
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+            "-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run(made, cwd=folder, check=True, capture_output=True)
+    return folder
