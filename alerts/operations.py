@@ -16,6 +16,7 @@ from wire.messages import Incident, Time
 
 from . import tables
 from .keys import microseconds, moment
+from .rows import chunks
 from .store import Store
 
 Kind = Literal["acknowledge", "assign", "note", "close", "reopen"]
@@ -136,6 +137,19 @@ def read(store: Store, incident_id: str) -> File | None:
             for kind, author, time, text in connection.execute(mine)
         ]
     return File(_incident.decode(body), standing(actions), actions)
+
+
+def standings(store: Store, incidents: Iterable[str]) -> dict[str, Standing]:
+    """Say where people stand with each of these incidents."""
+    table = tables.incident_actions.c
+    query = select(table.incident_id, table.action, table.author, table.time, table.text)
+    found: dict[str, list[Action]] = {name: [] for name in incidents}
+    with store.read() as connection:
+        for names in chunks(found):
+            mine = query.where(table.incident_id.in_(names)).order_by(table.id)
+            for name, kind, author, time, text in connection.execute(mine):
+                found[name].append(Action(kind, author, moment(time), text))
+    return {name: standing(actions) for name, actions in found.items()}
 
 
 def closed(connection: Connection, incidents: Iterable[str]) -> set[str]:

@@ -7,16 +7,14 @@ usage or configuration.
 import json
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from .installation import Installation
-    from .settings import Settings
+from .calling import installation_of, settings_of
+from .deliveries import deliveries_app
+from .incidents import incidents_app
 
 app = typer.Typer(
     name="newsquake",
@@ -30,6 +28,8 @@ topics_app = typer.Typer(help="Topics of your own, beside the model's.", no_args
 app.add_typer(topics_app, name="topics")
 streams_app = typer.Typer(help="Look at the streams of the log.", no_args_is_help=True)
 app.add_typer(streams_app, name="streams")
+app.add_typer(incidents_app, name="incidents")
+app.add_typer(deliveries_app, name="deliveries")
 
 GLOBAL_OPTIONS = ("--config", "--home", "--log-level")
 
@@ -49,25 +49,6 @@ def options(
     if log_level not in ("debug", "info", "warning", "error"):
         raise typer.BadParameter("one of debug, info, warning, error", param_hint="--log-level")
     context.obj = {"config": config, "home": home, "log_level": log_level}
-
-
-def settings_of(context: typer.Context, **given: Any) -> "Settings":
-    """Read the settings under the global options of this call."""
-    from . import logs, settings
-
-    logs.configure(context.obj["log_level"])
-    return settings.load(context.obj["config"], home=context.obj["home"], **given)
-
-
-@contextmanager
-def installation_of(
-    context: typer.Context, *, own_prefix: bool = False, **given: Any
-) -> Iterator["Installation"]:
-    """Open the installation of this call, and close what it opened."""
-    from .installation import Installation
-
-    with ExitStack() as stack:
-        yield Installation(settings_of(context, **given), stack, own_prefix)
 
 
 @app.command()
