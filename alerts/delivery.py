@@ -114,8 +114,9 @@ class Delivery:
                 if gone is None and (gone := await self._stored(route.mailbox.disabled)):
                     log.error("delivery.receiver_disabled", receiver=route.receiver.name)
                 if gone:
-                    await self._bury(route)
                     gone = await self._stored(route.mailbox.disabled)  # a replay takes it back
+                if gone:
+                    await self._bury(route)
                 else:
                     gone = await self._round(route, stopping)
             except StoreBusyError as error:

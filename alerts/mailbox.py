@@ -68,9 +68,12 @@ class Mailbox:
 
     def disabled(self) -> bool:
         """Whether the receiver has answered 410 at the address that it has now."""
-        said = (outbox.c.receiver == self._receiver) & (outbox.c.last_outcome == self._gone)
         with self._store.read() as connection:
-            return connection.execute(select(outbox.c.id).where(said).limit(1)).first() is not None
+            return self._said_gone(connection)
+
+    def _said_gone(self, connection: Connection) -> bool:
+        said = (outbox.c.receiver == self._receiver) & (outbox.c.last_outcome == self._gone)
+        return connection.execute(select(outbox.c.id).where(said).limit(1)).first() is not None
 
     def bury(self) -> int:
         """Give up everything that waits, because the receiver is gone; return how many."""
@@ -78,6 +81,8 @@ class Mailbox:
             if connection.execute(select(outbox.c.id).where(self._mine).limit(1)).first() is None:
                 return 0  # the usual case takes no write lock
         with self._store.write() as connection:
+            if not self._said_gone(connection):
+                return 0  # a replay took it back meanwhile
             dead = update(outbox).where(self._mine).values(state="dead", last_outcome=self._gone)
             return connection.execute(dead).rowcount
 
