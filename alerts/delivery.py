@@ -19,6 +19,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
+from .briefing import Briefing, Heard, nothing_heard
 from .circuit import Circuit, Pace
 from .courier import Courier
 from .errors import AlertsError, StoreBusyError
@@ -65,6 +66,7 @@ class Delivery:
         metrics: AlertsMetrics,
         clock: Callable[[], datetime],
         *,
+        heard: Heard = nothing_heard,
         chance: Callable[[], float] = random.random,
         deadline_s: float = DEADLINE_S,
         poll_s: float = POLL_S,
@@ -77,6 +79,7 @@ class Delivery:
         self._poll_s = poll_s
         # One of us at a time: SQLite's writers wait by sleeping, and wake in no order.
         self._turn = asyncio.Lock()
+        self._briefing = Briefing(store, settings.brief, receivers, clock, heard)
         self._routes = [self._route(store, receiver) for receiver in receivers]
 
     def _route(self, store: Store, receiver: Receiver) -> _Route:
@@ -102,6 +105,7 @@ class Delivery:
             group = await stack.enter_async_context(asyncio.TaskGroup())
             for route in self._routes:
                 group.create_task(self._serve(route, stopping))
+            group.create_task(self._brief(stopping))
             while not stop.is_set():  # noqa: ASYNC110  a thread's event cannot be awaited
                 await asyncio.sleep(0.1)
             stopping.set()
@@ -123,6 +127,16 @@ class Delivery:
                 log.warning("delivery.store_busy", error=str(error))
                 pause_s = self._backoff_s
             await _pause(stopping, pause_s)
+
+    async def _brief(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                # Not in turn: once a day, and it reads the log.
+                if self._briefing.waiting() and await asyncio.to_thread(self._briefing.step):
+                    log.info("delivery.brief_written")
+            except StoreBusyError as error:
+                log.warning("delivery.store_busy", error=str(error))
+            await _pause(stopping, self._poll_s)
 
     async def _round(self, route: _Route, stopping: asyncio.Event) -> bool:
         """Send everything that is due; say whether the receiver asked never to be called again."""

@@ -50,15 +50,16 @@ class Mover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
-    """How well the day was watched: sources at most, the most that failed at once, the names that fail now.
+    """How well the day was watched: sources polled now (0: not known), and which of them fail.
 
+    `worst_share` is the largest share that failed in five minutes of the day;
     `unwatched_minutes` is how much of the day nobody watched at all.
     """
 
     sources: int
-    most_failing: int
+    failing: tuple[str, ...]
+    worst_share: Probability
     unwatched_minutes: int
-    failing: tuple[str, ...] = ()
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="brief"):

@@ -68,8 +68,9 @@ def alerts_loops(
 ) -> dict[str, Loop]:
     """Count and judge what the classifier appended; send what was decided to the receivers."""
     from alerts.delivery import Delivery
+    from alerts.heard import last_heartbeat
     from alerts.metrics import AlertsMetrics
-    from alerts.stage import Alerts
+    from alerts.stage import STREAM, Alerts
 
     settings, metrics = here.settings, AlertsMetrics(here.registry)
     counting = Alerts(
@@ -83,7 +84,10 @@ def alerts_loops(
     )
     loops: dict[str, Loop] = {"alerts": counting.run}
     if receivers:
-        sending = Delivery(here.store, receivers, settings.desk, metrics, wall_clock)
+        sending = Delivery(
+            here.store, receivers, settings.desk, metrics, wall_clock,
+            heard=lambda: last_heartbeat(here.log, STREAM),
+        )  # fmt: skip
         loops["delivery"] = sending.run
     return loops
 

@@ -194,7 +194,7 @@ def _mover(one: Mover) -> Line:
 
 
 def _watched(one: Sources) -> tuple[Line, ...]:
-    lines = [Line(f"{one.sources} watched, {one.most_failing} failing at the worst")]
+    lines = [Line(f"{one.sources} watched, {len(one.failing)} failing; {one.worst_share:.0%} at the worst")]
     if one.unwatched_minutes:
         lines.append(Line(f"nobody watched for {one.unwatched_minutes} minutes"))
     return (*lines, *(Line(f"failing now: {plain(name, 200)}") for name in one.failing))

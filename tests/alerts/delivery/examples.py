@@ -43,7 +43,7 @@ BRIEF = Brief(
     incidents=(Passed(id="inc_1", name="Legal", state="open", severity="warning", opened_at=NOON,
                       resolved_at=None, observed=9, expected=2.0, headline=headline()),),
     movers=(Mover(watch="Example Bank", articles=8, negative=6, usual=1.5, negative_share=0.75),),
-    sources=Sources(sources=41, most_failing=2, unwatched_minutes=15, failing=("Wire",)),
+    sources=Sources(sources=41, failing=("Wire",), worst_share=0.05, unwatched_minutes=15),
 )
 
 

@@ -1,8 +1,9 @@
 """From the outbox over real HTTP to a receiver."""
 
+import json
 import socket
 import threading
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 
 from alerts.errors import StoreError
 from alerts.mailbox import Mailbox
-from alerts.settings import Receiver
+from alerts.settings import AlertsSettings, Brief, Receiver
 from alerts.webhook import BadSecretError
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"
@@ -322,3 +323,15 @@ def test_a_store_that_fails_stops_the_delivery_with_its_error(desk, receiver):
     stop = threading.Event()
     with pytest.raises(StoreError):
         desk.delivery(desk=receiver.url).run(stop)
+
+
+def test_the_brief_is_written_when_it_is_due_and_delivered_once(desk, receiver):
+    """Signed as everything else; a restart on the same day sends no other."""
+    settings = AlertsSettings(brief=Brief(at=time(0), zone="UTC", receivers=("desk",)))
+    for _ in range(2):
+        with desk.delivering(desk=receiver.url, settings=settings):
+            desk.until(lambda rows: rows and states(rows) == {"delivered"})
+            threading.Event().wait(0.2)
+    ((_, headers, body),) = receiver.requests
+    Webhook(SECRET).verify(body, headers)
+    assert ("brief", f"{desk.now():%Y-%m-%d}") == tuple(json.loads(body)[name] for name in ("type", "day"))

@@ -21,7 +21,7 @@ LINE = 'Bank <!channel> & "fails" <script>alert(1)</script> *bold* [x](http://ev
 
 QUIET = Brief(
     day="2026-11-02", zone="UTC", since=NOON, until=NOON, text="a quiet day", model="", incidents=(),
-    movers=(), sources=Sources(sources=41, most_failing=0, unwatched_minutes=0),
+    movers=(), sources=Sources(sources=41, failing=(), worst_share=0, unwatched_minutes=0),
 )
 
 hostile = st.text(max_size=1000)
@@ -278,7 +278,7 @@ def test_a_brief_says_what_happened():
     for line in (
         "- WARNING Legal: 9 negative stories, 2.0 expected; opened 2026-11-02 12:00 UTC, still open",
         "- Example Bank: 6 negative (75% of 8 articles), usually 1.5",
-        "- 41 watched, 2 failing at the worst", "- nobody watched for 15 minutes", "- failing now: Wire",
+        "- 41 watched, 1 failing; 5% at the worst", "- nobody watched for 15 minutes", "- failing now: Wire",
         "- newsquake-minilm-3",
     ):
         assert line in text
