@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import apsw
 
+from alerts.briefing import Briefing
+from alerts.courier import Courier
+from alerts.delivery import DEADLINE_S
+from alerts.errors import AlertsError
 from alerts.mailbox import Mailbox
 from alerts.settings import Receiver
-from alerts.webhook import BadSecretError, keys
 from ingest.fetch import Failed, Fetcher
 from ingest.index import SourceState
 from ingest.settings import Source, refuse_twins
@@ -17,6 +20,7 @@ from ingest.stage import Poll, poll
 
 from .failures import explain
 from .installation import Installation
+from .pipeline import wall_clock
 
 POLLS_AT_ONCE = 32
 
@@ -107,7 +111,7 @@ def store(here: Installation) -> Iterator[Finding]:
 
 
 def receivers(here: Installation) -> Iterator[Finding]:
-    """Try each receiver's secret, and tell which have asked never to be called again."""
+    """Try each receiver's secret and certificates, and tell which have asked never to be called again."""
     given = here.settings.receivers
     if not given:
         text = "none set ([[receivers]]); nothing will be sent"
@@ -115,14 +119,17 @@ def receivers(here: Installation) -> Iterator[Finding]:
     for receiver in given:
         wrong = trouble(here, receiver)
         yield Finding("receiver", ok=not wrong, text=f"{receiver.name}: {wrong or 'ready'}")
+    brief = here.settings.alerts.brief
+    if brief.receivers:
+        Briefing(here.store, brief, given, wall_clock)
+        yield Finding("brief", ok=True, text=f"daily at {brief.at:%H:%M} in {brief.zone}")
 
 
 def trouble(here: Installation, receiver: Receiver) -> str:
     """What keeps a receiver from being sent to; "" for nothing."""
     try:
-        if receiver.kind == "webhook":
-            keys(receiver.secret)
-    except BadSecretError as error:
+        Courier(receiver, DEADLINE_S, wall_clock)
+    except AlertsError as error:
         return str(error)
     gone = Mailbox(here.store, receiver).disabled()
     return "disabled: it has answered 410 at its present address" if gone else ""

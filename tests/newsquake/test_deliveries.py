@@ -182,3 +182,16 @@ def test_a_receiver_that_lacks_something_is_a_wrong_setting(journey, tmp_path):
     finished = journey.run(*config(tmp_path, 'kind = "slack"', 'proxy = "ftp://hunter2"'), "check")
     assert (2, True) == (finished.status, "kind slack needs url" in finished.err), finished.err
     assert "hunter2" not in finished.out + finished.err
+
+
+def test_check_tries_each_receivers_settings_and_the_briefs(journey, tmp_path):
+    """A CA bundle that is none, a mail server that is none, and a brief for nobody."""
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("none")
+    slack = ('kind = "slack"', 'url = "https://hooks.example/T0KEN"', f'ca_file = "{bundle}"')
+    mail = ("[[receivers]]", 'name = "mail"', 'kind = "email"', 'url = "http://relay"',
+            'sender = "a@b.example"', 'to = ["c@d.example"]', "[alerts.brief]", 'receivers = ["nobody"]')
+    finished = journey.run(*config(tmp_path, *slack, *mail), "check")
+    bad = [line.split(": ")[0:2] for line in finished.out.splitlines() if line.startswith("BAD")]
+    assert [["BAD receiver", "desk"], ["BAD receiver", "mail"], ["BAD receivers", "brief"]] == bad
+    assert "T0KEN" not in finished.out + finished.err
