@@ -33,21 +33,37 @@ class BadCertificatesError(AlertsError):
     """the CA bundle of a receiver cannot be read"""
 
 
+class BadProxyError(AlertsError):
+    """the proxy (the receiver's or the environment's) is not an http:// or https:// URL"""
+
+
 def open_client(receiver: Receiver | None = None) -> httpx2.AsyncClient:
     """Open the client of one receiver: no redirects, and its proxy, certificates and address check.
 
-    Raises BadCertificatesError.
+    Raises BadCertificatesError and BadProxyError.
     """
     context = tls(receiver)
     proxy = proxy_of(receiver) if receiver else None
     transport = (
-        httpx2.AsyncHTTPTransport(verify=context, proxy=proxy)
+        _through(proxy, context)
         if proxy
         else GuardedTransport(context, private_allowed=receiver is None or private_allowed(receiver))
     )
     return httpx2.AsyncClient(
         transport=transport, follow_redirects=False, timeout=None, trust_env=False
     )
+
+
+def _through(proxy: str, context: ssl.SSLContext) -> httpx2.AsyncHTTPTransport:
+    if not proxy.startswith(("http://", "https://")):
+        raise BadProxyError
+    try:
+        own = context if proxy.startswith("https://") else None
+        return httpx2.AsyncHTTPTransport(
+            verify=context, proxy=httpx2.Proxy(proxy, ssl_context=own)
+        )
+    except (httpx2.InvalidURL, ValueError):
+        raise BadProxyError from None  # the cause would carry the URL, which may hold a password
 
 
 def tls(receiver: Receiver | None) -> ssl.SSLContext:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+import traceback
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import urlopen
@@ -19,6 +20,7 @@ from structlog.testing import capture_logs
 from alerts.courier import address
 from alerts.network import (
     BadCertificatesError,
+    BadProxyError,
     PrivateAddressError,
     addresses,
     is_public,
@@ -178,6 +180,14 @@ def test_a_proxy_of_ones_own_is_used(desk, proxy):
     assert [("delivered", "accepted 204")] == outcomes(rows)
     assert [("http://chat.example/hook", "Basic dXNlcjpodW50ZXIy")] == proxy.asked
     assert "hunter2" not in repr(logs)
+
+
+def test_a_proxy_that_is_none_is_refused_at_the_start_without_repeating_it(desk):
+    """It may hold a password."""
+    to = receiver_of("slack", "http://chat.example", proxy="http://u:p@h:hunter2")
+    with pytest.raises(BadProxyError, match="receiver desk: ") as caught:
+        desk.delivery(desk=to)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(
