@@ -35,10 +35,18 @@ class Frozen(BaseModel):
 
 
 class Watch(Frozen):
-    """A named entity and the names under which headlines speak of it."""
+    """A named entity and the names under which headlines speak of it.
+
+    `tickers` count in capitals only (bare, $TICK or (NYSE: TICK); of one or two letters only marked). With
+    `needs`, a name counts only where one of these words stands in the same text; `unless` names
+    words beside which it does not count, or longer names that are somebody else ("Apple Bank").
+    """
 
     name: str = Field(min_length=1, max_length=200)
     aliases: tuple[str, ...] = ()
+    tickers: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
