@@ -1,129 +1,78 @@
-"""What is normal for one key: level x shape, learned as it goes, in constant memory.
+"""What is normal for each key: level x shape, learned as it goes, in constant memory.
 
-The level forgets with a half-life of three days, the key's own hours with eight weeks.
-The variance phi*m + alpha*m^2 is learned too: phi from single buckets, alpha (shared
-ups and downs over hours) from whole hours. Counts far above are winsorised before they
-are learned, a surge is learned at a twentieth, a holiday at a tenth.
+The level forgets with a half-life of three days, a key's own hours with eight weeks. What is learned
+from a bucket is weighed by how sure the filter is that it was an ordinary one, and counts far above
+are cut first; after two days of doubt the new volume is the normal one.
+Functions over all keys at once: each works on the rows of `state.ROW` element by element.
 """
 
-import math
+import numpy as np
+from numpy.typing import NDArray
 
-import msgspec
+from .keys import DAY_S
+from .shape import Place, Pool, forgetting
+from .state import Rows
 
-from .keys import WEEK_BUCKETS
-from .shape import HOURS, Place
+_LEVEL_HALF_S = 3 * DAY_S
+_LEVEL_STORIES = 0.5
+_LEVEL_PRIOR_S = 3600.0
+_OWN_STORIES = 6.0  # stories that a key's own hour must show before it outweighs the pool
+_OWN_BUCKETS_MIN, _OWN_BUCKETS_MAX = 60.0, 600.0
+_ROUGH_S = 2 * DAY_S  # before, cutting would hold a fast key down
+_DOUBT_S = 2 * DAY_S  # a surge of two days is the new normal
+_LEAST_WEIGHT = 0.03
+_ORDINARY = 0.5
+_SATURATED = 4.0  # stories a bucket from which a key says no more of the pooled shape
 
-_LEVEL_FORGET = 0.5 ** (1.0 / (288 * 3))
-_HOUR_FORGET = 0.5 ** (1.0 / (12 * 8))
-_CALM_FORGET = 0.5 ** (1.0 / 24)  # about three hours
-_PHI_FORGET = 0.5 ** (1.0 / (288 * 14))
-_ALPHA_FORGET = 0.5 ** (1.0 / (24 * 21))
-_LEVEL_PRIOR = 0.5  # stories in
-_LEVEL_PRIOR_BUCKETS = 12.0
-_OWN_HOURS = 6.0  # stories that a key's own hour must show before it outweighs the pool
-_OWN_HOURS_MIN, _OWN_HOURS_MAX = 60.0, 600.0
-_ALPHA_PRIOR, _ALPHA_PRIOR_WEIGHT = 0.15, 30.0
-_HEAVY_TAIL = 2.0
-_ROUGH_BUCKETS = 576  # before, winsorising would hold a fast key down
-_ORDINARY = 0.5  # the weight from which a bucket teaches the variance
-_HOUR_BUCKETS = 12
-_PHI_PRIOR, _PHI_PRIOR_WEIGHT = 1.2, 130.0
+Floats = NDArray[np.float64]
 
 
-class Baseline(msgspec.Struct):
-    """One key's normal volume. `known` counts the buckets that it has learned from."""
+def level(rows: Rows, width_s: int) -> Floats:
+    """Stories of an average bucket."""
+    prior = _LEVEL_PRIOR_S / width_s
+    return np.asarray((rows["stories"] + _LEVEL_STORIES) / (rows["exposure"] + prior))
 
-    known: int = 0
-    seen: list[float] = msgspec.field(default_factory=lambda: [0.0] * HOURS)
-    visits: list[float] = msgspec.field(default_factory=lambda: [0.0] * HOURS)
-    stories: float = 0.0
-    exposure: float = 0.0
-    phi: float = 1.3
-    alpha: float = _ALPHA_PRIOR
-    recent_observed: float = 0.0
-    recent_expected: float = 0.0
-    bucket_residuals: float = 0.0
-    bucket_means: float = 0.0
-    hour_residuals: float = 0.0
-    hour_squares: float = 0.0
-    hour_observed: float = 0.0
-    hour_expected: float = 0.0
-    hour_buckets: int = 0
 
-    def level(self) -> float:
-        """Negative stories of an average bucket."""
-        return (self.stories + _LEVEL_PRIOR) / (self.exposure + _LEVEL_PRIOR_BUCKETS)
+def mean(rows: Rows, levels: Floats, here: Place, pool: Pool) -> Floats:
+    """Stories that are normal in the bucket at this place of the week."""
+    weight = np.clip(_OWN_STORIES / levels, _OWN_BUCKETS_MIN, _OWN_BUCKETS_MAX)
+    low, high = (_hour(rows, at, weight, pool.hours[at]) for at in (here.low, here.high))
+    return np.maximum(levels * (low + (high - low) * here.part), 1e-6)
 
-    def mean(self, here: Place, pool: list[float]) -> float:
-        """Negative stories that are normal in the bucket at this place of the week."""
-        level = self.level()
-        weight = min(max(_OWN_HOURS / level, _OWN_HOURS_MIN), _OWN_HOURS_MAX)
-        low, high = here.low, here.high
-        at_low = (self.seen[low] + weight * pool[low]) / (self.visits[low] + weight)
-        at_high = (self.seen[high] + weight * pool[high]) / (self.visits[high] + weight)
-        return max(level * (at_low + (at_high - at_low) * here.part), 1e-6)
 
-    def spread(self) -> float:
-        """Relative variance to judge by: shared ups and downs, and our ignorance of the level.
+def _hour(rows: Rows, hour: int, weight: Floats, pooled: float) -> Floats:
+    seen, visits = rows["seen"][:, hour], rows["visits"][:, hour]
+    return np.asarray((seen + weight * pooled) / (visits + weight))
 
-        Ups and downs have a heavier tail than the gamma distribution behind the negative
-        binomial, and some outlast a window: judging by twice what was learned holds the
-        false alarms at 500 stories an hour to the budget, where once gave 7 a week.
-        """
-        return _HEAVY_TAIL * self.alpha + 1.0 / (self.stories + _LEVEL_PRIOR)
 
-    def learn(self, here: Place, count: float, mean: float, weight: float) -> float:
-        """Learn from one bucket; returns the count as learned, relative to the level."""
-        self.known += 1
-        deviation = math.sqrt(self.phi * mean + self.alpha * mean * mean)
-        count = min(count, mean + 2.5 * deviation + 1.0) if self.known > _ROUGH_BUCKETS else count
-        if self._is_holiday(count, mean):
-            weight *= 0.1
-        level = self.level()
-        hour = here.hour
-        self.seen[hour] = _HOUR_FORGET * self.seen[hour] + weight * count / level
-        self.visits[hour] = _HOUR_FORGET * self.visits[hour] + weight
-        self.stories = _LEVEL_FORGET * self.stories + weight * count
-        self.exposure = _LEVEL_FORGET * self.exposure + weight * mean / level
-        if weight > _ORDINARY and self.known > WEEK_BUCKETS:
-            self._learn_spread(count, mean)
-        return count / level
+def learn(
+    rows: Rows, here: Place, width_s: int, counts: Floats, means: Floats, levels: Floats,
+    normal: Floats,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Learn from one bucket of every row; `normal` is how probably it was an ordinary one.
 
-    def _is_holiday(self, count: float, mean: float) -> bool:
-        """Say whether the last three hours or so were far too quiet to be an ordinary day."""
-        self.recent_observed = _CALM_FORGET * self.recent_observed + count
-        self.recent_expected = _CALM_FORGET * self.recent_expected + mean
-        expected = self.recent_expected
-        quiet = 0.55 * expected - 2.5 * math.sqrt(self.phi * expected)
-        return self.known > WEEK_BUCKETS and self.recent_observed < quiet
+    Returns, for the pooled shape, each key's stories and its stories in a flat week, both weighed.
+    """
+    deviation = np.sqrt(1.3 * means + 0.15 * means * means)
+    rough = rows["known"] * width_s < _ROUGH_S
+    learned = np.where(rough, counts, np.minimum(counts, means + 2.5 * deviation + 1.0))
+    weight = _weight(rows, normal, width_s)
+    hour, relative = here.hour, learned / levels
+    forget = forgetting(width_s)
+    rows["seen"][:, hour] = forget * rows["seen"][:, hour] + weight * relative
+    rows["visits"][:, hour] = forget * rows["visits"][:, hour] + weight
+    forget = 0.5 ** (width_s / _LEVEL_HALF_S)
+    rows["stories"] = forget * rows["stories"] + weight * learned
+    rows["exposure"] = forget * rows["exposure"] + weight * means / levels
+    rows["known"] += 1
+    says = weight * levels / (1.0 + levels / _SATURATED)
+    return says * relative, says
 
-    def _learn_spread(self, count: float, mean: float) -> None:
-        self.bucket_residuals = _PHI_FORGET * self.bucket_residuals + (count - mean) ** 2
-        self.bucket_means = _PHI_FORGET * self.bucket_means + mean
-        self.hour_observed += count
-        self.hour_expected += mean
-        self.hour_buckets += 1
-        if self.hour_buckets == _HOUR_BUCKETS:
-            self._close_hour()
-        if self.known % 288 == 0:
-            self._estimate()
 
-    def _close_hour(self) -> None:
-        residual = (self.hour_observed - self.hour_expected) ** 2 - self.phi * self.hour_expected
-        self.hour_residuals = _ALPHA_FORGET * self.hour_residuals + residual
-        self.hour_squares = _ALPHA_FORGET * self.hour_squares + self.hour_expected**2
-        self.hour_observed = self.hour_expected = 0.0
-        self.hour_buckets = 0
-
-    def _estimate(self) -> None:
-        if self.bucket_means < 288 * 60:  # at large means one bucket shows alpha, not phi
-            phi = (self.bucket_residuals + _PHI_PRIOR_WEIGHT * _PHI_PRIOR) / (
-                self.bucket_means + _PHI_PRIOR_WEIGHT
-            )
-            self.phi = min(max(phi, 1.05), 4.0)
-        else:
-            self.phi = 1.3
-        alpha = (self.hour_residuals + _ALPHA_PRIOR * _ALPHA_PRIOR_WEIGHT) / (
-            self.hour_squares + _ALPHA_PRIOR_WEIGHT
-        )
-        self.alpha = min(max(alpha, 0.02), 1.0)
+def _weight(rows: Rows, normal: Floats, width_s: int) -> Floats:
+    """Return how much a bucket teaches, and count the doubtful ones."""
+    doubtful = normal < _ORDINARY
+    longest = _DOUBT_S / width_s
+    accepted = doubtful & (rows["doubt"] >= longest)
+    rows["doubt"] += np.where(doubtful, ~accepted, -(rows["doubt"] > 0).astype(np.int64))
+    return np.where(accepted, 1.0, np.maximum(normal, _LEAST_WEIGHT))

@@ -7,17 +7,16 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from wire.messages import Alert, Evidence, Incident, Severity
+from wire.messages import Alert, Evidence, Incident, Proof, Severity
 
-from .detector import Surprise
-from .keys import BUCKET_S, MILLIONTHS, Key, moment
+from .keys import BUCKET_S, MICROSECONDS, MILLIONTHS, Key, microseconds, moment
+from .rules import SEVERITIES
 from .stories import First, Row
+from .surprise import Surprise
 
 MAX_EVIDENCE = 10
 MERGE_BUCKETS = 12  # keys that open within an hour of each other on the same stories are one
 SHARED = 0.5
-WARNING_AT, CRITICAL_AT = 10.0, 1000.0  # times the surprise that opens
-_SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
 Event = Literal["opened", "updated", "resolved"]
 
@@ -41,16 +40,10 @@ def incident_id(key: Key, opened_at: int) -> str:
     return f"inc_{digest[:20]}"
 
 
-def severity(weeks: float, threshold: float, *, warm: bool) -> Severity:
-    """Grade a surprise against the one that opens; a cold baseline says no more than info."""
-    if not warm or weeks < WARNING_AT * threshold:
-        return "info"
-    return "warning" if weeks < CRITICAL_AT * threshold else "critical"
-
-
 def opened(
-    key: Key, at: int, surprise: Surprise, grade: Severity, *, warm: bool, stories: Sequence[Row]
-) -> Incident:
+    key: Key, at: int, surprise: Surprise, grade: Severity, *, warm: bool, stories: Sequence[Row],
+    proof: Proof,
+) -> Incident:  # fmt: skip
     """Open an incident at a bucket's end (microseconds)."""
     return Incident(
         id=incident_id(key, at),
@@ -65,22 +58,33 @@ def opened(
         expected=round(surprise.expected, 3),
         surprise_weeks=round(surprise.weeks, 2),
         evidence=evidence(stories),
+        proof=proof,
     )
 
 
 def worse(
-    incident: Incident, surprise: Surprise, grade: Severity, stories: Sequence[Row]
+    incident: Incident, surprise: Surprise, grade: Severity, stories: Sequence[Row], proof: Proof
 ) -> Incident:
     """Note a worse window; severity never falls while an incident is open."""
-    rank = max(_SEVERITIES.index(grade), _SEVERITIES.index(incident.severity))
+    rank = max(SEVERITIES.index(grade), SEVERITIES.index(incident.severity))
     return replace(
         incident,
-        severity=_SEVERITIES[rank],
+        severity=SEVERITIES[rank],
         observed=surprise.observed,
         expected=round(surprise.expected, 3),
         surprise_weeks=round(surprise.weeks, 2),
         evidence=evidence(stories),
+        proof=proof,
     )
+
+
+def within_cooldown(last: Incident | None, at: int, cooldown_s: int) -> Incident | None:
+    """Open a key's last incident again, where it ended so recently that this is still the same."""
+    if last is None or last.resolved_at is None:
+        return None
+    if at - microseconds(last.resolved_at) > cooldown_s * MICROSECONDS:
+        return None
+    return replace(last, state="open", resolved_at=None)
 
 
 def resolved(incident: Incident, at: int) -> Incident:
@@ -95,8 +99,10 @@ def joined(incident: Incident, key: Key) -> Incident:
 
 
 def evidence(stories: Iterable[Row]) -> tuple[Evidence, ...]:
-    """Choose the headlines to show: most negative first, one per source."""
-    ordered = sorted(stories, key=lambda row: (-row.negative, row.observed_at, row.id))
+    """Choose the headlines to show, one per origin: in tenths the most negative, then the latest first."""
+    ordered = sorted(
+        stories, key=lambda row: (-(row.negative * 10 // MILLIONTHS), -row.observed_at, row.id)
+    )
     chosen: dict[str, Row] = {}
     for row in ordered:
         chosen.setdefault(row.source, row)
@@ -107,7 +113,7 @@ def shown(row: Row) -> Evidence:
     """Show a row as a headline."""
     return Evidence(
         title=row.title, link=row.url, source=row.source,
-        observed_at=moment(row.observed_at), negative=row.negative / MILLIONTHS,
+        observed_at=moment(row.observed_at), negative=row.negative / MILLIONTHS, model=row.model,
     )
 
 

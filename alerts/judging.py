@@ -6,6 +6,7 @@ compared and set. A newcomer takes the lease at once; who lost it stands by unti
 `wall` decides only that; `clock`, which may be virtual, stamps the letters.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -18,17 +19,17 @@ from sqlalchemy import Row as Fetched
 
 from wire.messages import Incident, encode
 
-from . import tables
+from . import state, tables
 from .desk import Desk, KeyState
-from .detector import HOUR
 from .errors import StaleError
 from .feedback import links
 from .incidents import Change, alert, key_of
-from .keys import BUCKET_S, MICROSECONDS, Key, microseconds
+from .keys import BUCKET_S, MICROSECONDS, Key, microseconds, moment
 from .mailbox import told
 from .operations import closed
 from .routing import SENT, route
 from .rows import StoredRows
+from .rules import muted
 from .settings import AlertsSettings, Feedback, Receiver
 from .shape import Pool
 from .store import Store
@@ -93,7 +94,7 @@ class Judge:
             desk = self._load(connection, row)
             rows = StoredRows(connection)
             changes = desk.judge(start, stop, rows, blind(connection, start, stop))
-            self._save(connection, desk, changes)
+            self._save(connection, desk, changes, stop)
             self._advance(
                 connection,
                 {"judged_through": stop * MICROSECONDS, "expires_at": self._expiry(),
@@ -138,11 +139,13 @@ class Judge:
         open_ones = [_incident.decode(body) for body in connection.execute(bodies).scalars()]
         return Desk(self._settings, states, pool, {one.id: one for one in open_ones})
 
-    def _save(self, connection: Connection, desk: Desk, changes: Sequence[Change]) -> None:
+    def _save(
+        self, connection: Connection, desk: Desk, changes: Sequence[Change], through: int
+    ) -> None:
         connection.execute(delete(tables.detectors))
         connection.execute(
             self._store.insert(tables.detectors),
-            [_detector_row(key, state) for key, state in sorted(desk.states.items())],
+            [detector_row(key, kept, through) for key, kept in sorted(desk.states.items())],
         )
         last = {change.incident.id: change.incident for change in changes}
         if last:
@@ -155,13 +158,21 @@ class Judge:
         letters: list[dict[str, Any]] = []
         known = told(connection, [one.incident.id for one in changes if one.event == "resolved"])
         for change in changes:
-            if change.event and not (change.event == "updated" and change.incident.id in silent):
+            if self._tells(change, silent):
                 letters += outbox_rows(
                     change, self._receivers, self._clock(), self._settings.feedback, known
                 )
                 known |= {(letter["incident_id"], letter["receiver"]) for letter in letters}
         if letters:
             connection.execute(self._store.insert(tables.outbox).on_conflict_do_nothing(), letters)
+
+    def _tells(self, change: Change, silent: Collection[str]) -> bool:
+        """Whether anybody is to hear of a change; whoever heard of its beginning hears of its end."""
+        if change.event is None or change.event == "resolved":
+            return change.event is not None
+        if change.event == "updated" and change.incident.id in silent:
+            return False
+        return not muted(change.incident, self._settings.mutes, moment(change.at))
 
     def _expiry(self) -> int:
         return int((self._wall() + self._settings.lease_s) * MICROSECONDS)
@@ -204,12 +215,17 @@ def message_id(change: Change, receiver: str) -> str:
     return "msg_" + sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _detector_row(key: Key, state: KeyState) -> dict[str, Any]:
-    observed, expected = state.detector.window(HOUR)
+def detector_row(key: Key, kept: KeyState, through: int) -> dict[str, Any]:
+    """Write a key's state, with what it shows of the hour that ends with `through` (seconds)."""
+    row = state.read(kept.row)
+    row = state.fresh(1) if row is None else row  # a watch that is judged no more
+    observed, expected = state.window(row[0], through - BUCKET_S, BUCKET_S, 12)
+    phi, alpha = state.restlessness(row[0])
+    band = 2.0 * math.sqrt(phi * expected + alpha * expected**2)
     return {
-        "topic": key.topic, "watch": key.watch, "state": msgspec.msgpack.encode(state),
-        "observed": observed, "expected": expected, "upper": state.detector.upper(expected),
-        "surprise_weeks": state.detector.surprise.weeks,
+        "topic": key.topic, "watch": key.watch, "state": msgspec.msgpack.encode(kept),
+        "observed": observed, "expected": expected, "upper": expected + band,
+        "surprise_weeks": float(row["weeks"][0]),
     }
 
 

@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 BUCKET_S = 300
+DAY_S = 86_400
+WEEK_S = 7 * DAY_S
 MICROSECONDS = 1_000_000
 MILLIONTHS = 1_000_000
-WEEK_BUCKETS = 7 * 86_400 // BUCKET_S
+WEEK_BUCKETS = WEEK_S // BUCKET_S
+MAX_WEEKS = 1e12
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -6,8 +6,6 @@ from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     FilePath,
     SecretStr,
@@ -16,6 +14,9 @@ from pydantic import (
 )
 
 from wire.messages import Severity
+
+from .frozen import Frozen
+from .rules import Mute, Rule
 
 Kind = Literal["webhook", "slack", "teams", "pagerduty", "alertmanager", "email"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -26,12 +27,6 @@ NEEDED: dict[Kind, tuple[str, ...]] = {
 }  # fmt: skip
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
 SHORTEST_KEY = 32  # characters of a key that signs feedback links
-
-
-class Frozen(BaseModel):
-    """A setting: read once, never changed, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Watch(Frozen):
@@ -52,13 +47,6 @@ class Watch(Frozen):
     def names(self) -> tuple[str, ...]:
         """The name and its aliases, each once."""
         return tuple(dict.fromkeys(text for text in (self.name, *self.aliases) if text.strip()))
-
-
-class Rule(Frozen):
-    """What raises an alert: `surge` judges volume against its normal band."""
-
-    kind: Literal["surge"] = "surge"
-    min_stories: int = Field(default=4, ge=2)
 
 
 class Hours(Frozen):
@@ -238,6 +226,7 @@ class AlertsSettings(Frozen):
     topics: tuple[str, ...] = ()
     watches: tuple[Watch, ...] = Field(default=(), max_length=200)
     rule: Rule = Rule()
+    mutes: tuple[Mute, ...] = ()
     allowed_lateness_s: int = Field(default=0, ge=0)
     blind_after_s: int = Field(default=900, ge=300)
     batch_articles: int = Field(default=500, ge=1)

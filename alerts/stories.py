@@ -29,6 +29,7 @@ class Row(msgspec.Struct, frozen=True):
     title: str
     url: str
     source: str
+    model: str = ""
 
 
 class Rows(Protocol):
@@ -76,6 +77,28 @@ def firsts(rows: Rows, start: int, stop: int, matcher: Matcher) -> list[First]:
         if fresh:
             found.append(First(row, tuple(fresh)))
     return found
+
+
+def counted(
+    found: Iterable[First], present: Iterable[Row], counts: str, matcher: Matcher
+) -> dict[int, dict[Key, int]]:
+    """Count what is negative by bucket and key: stories, articles (copies too) or origins.
+
+    `found` are the first rows of stories, `present` all rows. Origins are the distinct first
+    publishers within a bucket.
+    """
+    if counts == "articles":
+        pairs = [(row, tuple(keys_of(row, matcher))) for row in present if row.sentiment == "negative"]
+    else:
+        pairs = [(first.row, first.keys) for first in found if first.row.sentiment == "negative"]
+    seen: dict[int, dict[Key, set[str]]] = {}
+    for row, keys in pairs:
+        unit = row.source if counts == "origins" else row.id
+        for key in keys:
+            seen.setdefault(row.bucket, {}).setdefault(key, set()).add(unit)
+    return {
+        bucket: {key: len(units) for key, units in keys.items()} for bucket, keys in seen.items()
+    }
 
 
 class MemoryRows:

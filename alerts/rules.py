@@ -1,0 +1,86 @@
+"""When a surprise becomes an incident, how bad it is and when it is over: the desk's rules. Pure."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Literal, Self
+
+import msgspec
+from pydantic import AwareDatetime, Field, model_validator
+
+from wire.messages import Incident, Severity
+
+from .frozen import Frozen
+
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+
+Turn = Literal["", "opened", "resolved"]
+
+
+class Rule(Frozen):
+    """A surge: volume that background alone shows too seldom for the desk's budget.
+
+    `counts` says what volume is: stories, articles (their copies too), or origins (distinct first
+    publishers in a bucket). An incident opens with `min_stories` of them from `min_origins` in its
+    window; it is a warning or critical at so many times the surprise that opens, and over when
+    surprise stays below `resolve_below` of that for `calm_s`. A key that surges again within
+    `cooldown_s` goes on with the same incident.
+    """
+
+    kind: Literal["surge"] = "surge"
+    counts: Literal["stories", "articles", "origins"] = "stories"
+    min_stories: int = Field(default=4, ge=1)
+    min_origins: int = Field(default=1, ge=1)
+    warning_at: float = Field(default=10.0, ge=1)
+    critical_at: float = Field(default=1000.0, ge=1)
+    resolve_below: float = Field(default=0.25, gt=0, le=1)
+    calm_s: int = Field(default=1800, ge=0)
+    cooldown_s: int = Field(default=3600, ge=0)
+
+    def severity(self, weeks: float, threshold: float, *, warm: bool) -> Severity:
+        """Grade a surprise against the one that opens; a cold baseline says no more than info."""
+        if not warm or weeks < self.warning_at * threshold:
+            return "info"
+        return "warning" if weeks < self.critical_at * threshold else "critical"
+
+
+class Mute(Frozen):
+    """A topic or a watch of which nobody is told, until a time; its incidents open all the same."""
+
+    topic: str = ""
+    watch: str = ""
+    until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.topic) == bool(self.watch):
+            raise ValueError("a mute names a topic or a watch")
+        return self
+
+
+def muted(incident: Incident, mutes: Sequence[Mute], at: dt.datetime) -> bool:
+    """Whether nobody is to be told of an incident at this (observed) time."""
+    return any(
+        (incident.topic or "", incident.watch or "") == (mute.topic, mute.watch)
+        and (mute.until is None or at < mute.until)
+        for mute in mutes
+    )
+
+
+class Surge(msgspec.Struct, frozen=True):
+    """Whether a key is surging, and for how many seconds it has been calm while it was."""
+
+    on: bool = False
+    calm_s: int = 0
+
+    def turn(self, weeks: float, threshold: float, rule: Rule, width_s: int, *, enough: bool
+             ) -> tuple["Surge", Turn]:  # fmt: skip
+        """Decide after a bucket of `width_s`; `enough` stories and origins are needed to open."""
+        if not self.on:
+            opens = enough and weeks >= threshold
+            return Surge(on=opens), "opened" if opens else ""
+        if weeks >= rule.resolve_below * threshold:
+            return Surge(on=True), ""
+        calm_s = self.calm_s + width_s
+        if calm_s < rule.calm_s:
+            return Surge(on=True, calm_s=calm_s), ""
+        return Surge(), "resolved"
