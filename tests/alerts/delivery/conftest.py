@@ -179,6 +179,12 @@ class Desk:
 
 
 @pytest.fixture
+def every_desk(store):
+    """Make a desk on SQLite, and one on PostgreSQL."""
+    return Desk(store)
+
+
+@pytest.fixture
 def desk(tmp_path):
     with open_store(f"sqlite:///{tmp_path}/store.db") as store:
         yield Desk(store)

@@ -197,14 +197,42 @@ def test_what_was_tried_alone_is_never_put_into_a_group(desk, receiver):
     assert (6, alone) == (sum(row.state == "grouped" for row in rows.values()), receiver.ids[0])
 
 
-def test_two_processes_make_one_group_of_a_storm(desk):
+def test_two_processes_make_one_group_of_a_storm(every_desk):
     """Who comes second finds nothing left."""
+    desk = every_desk
     storm(desk, SIX)
     one, two = (Mailbox(desk.store, webhook("http://r")) for _ in range(2))
     assert [6, 0] == [one.gather(3), two.gather(3)]
     with desk.store.read() as connection:
         events = list(connection.execute(select(outbox.c.event)).scalars())
     assert 1 == events.count("grouped")
+
+
+class Overtaken:
+    """A store in which somebody else is quicker: `before` runs just before the first write."""
+
+    def __init__(self, store, before):
+        self._store, self._before = store, [before]
+
+    def write(self):
+        while self._before:
+            self._before.pop()()
+        return self._store.write()
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+
+def test_what_another_process_claims_meanwhile_is_not_put_into_the_group(every_desk):
+    """It is on its way under its own id."""
+    desk = every_desk
+    names, to = storm(desk, SIX), webhook("http://r")
+    taken = []
+    other = Mailbox(desk.store, to)
+    store = Overtaken(desk.store, lambda: taken.extend(other.take(desk.now(), 60, 2)))
+    assert 4 == Mailbox(store, to).gather(3)
+    rows = desk.rows()
+    assert {letter.id for letter in taken} == {name for name in names if rows[name].state == "pending"}
 
 
 def test_a_large_storm_is_several_groups_and_no_alert_is_in_two(desk, receiver):

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 
+from alerts import ledger
 from alerts.errors import StoreError
 from alerts.mailbox import Mailbox
 from alerts.settings import AlertsSettings, Brief, Receiver
@@ -148,6 +149,13 @@ def test_gone_disables_the_receiver_over_restarts_until_its_address_changes(desk
     receiver.answering(200)
     rows = desk.deliver(lambda rows: rows[moved].state == "delivered", desk=receiver.url + "/new")
     assert [row.state for row in rows.values()] == ["dead", "dead", "dead", "delivered"]
+
+
+def test_only_a_receiver_that_said_410_is_given_up(desk, receiver):
+    """Somebody may have asked again meanwhile, and taken the mark away."""
+    message = desk.alert()
+    assert 0 == Mailbox(desk.store, Receiver(name="desk", url=receiver.url, secret=SecretStr(SECRET))).bury()
+    assert "pending" == desk.rows()[message].state
 
 
 def test_a_redirect_is_not_followed(desk, receiver, other):
@@ -335,3 +343,16 @@ def test_the_brief_is_written_when_it_is_due_and_delivered_once(desk, receiver):
     ((_, headers, body),) = receiver.requests
     Webhook(SECRET).verify(body, headers)
     assert ("brief", f"{desk.now():%Y-%m-%d}") == tuple(json.loads(body)[name] for name in ("type", "day"))
+
+
+def test_what_was_given_up_is_sent_again_under_its_id(every_desk, receiver):
+    """On either database: all that is dead, or what is named; what waits is left alone."""
+    desk = every_desk
+    given_up, waiting = desk.alert("i1"), desk.alert("i2", receiver="elsewhere")
+    receiver.answering(410)
+    desk.deliver(lambda rows: rows[given_up].state == "dead", desk=receiver.url)
+    receiver.answering(200)
+    assert (1, 0) == (ledger.replay(desk.store), ledger.replay(desk.store, [waiting]))
+    rows = desk.deliver(lambda rows: rows[given_up].state == "delivered", desk=receiver.url)
+    assert ([given_up] * 2, 1) == (receiver.ids, rows[given_up].attempts)
+    assert [given_up] == [one.id for one in ledger.deliveries(desk.store, state="delivered")]

@@ -1,6 +1,5 @@
 """Chat, PagerDuty and Alertmanager over real HTTP, and the way there: proxy, certificates, addresses."""
 
-import asyncio
 import json
 import shutil
 import socket
@@ -21,8 +20,6 @@ from alerts.courier import address
 from alerts.network import (
     BadCertificatesError,
     BadProxyError,
-    PrivateAddressError,
-    addresses,
     is_public,
     private_allowed,
     proxy_of,
@@ -245,12 +242,10 @@ def test_a_name_that_turns_out_to_be_private_is_refused(desk, receiver):
     """This machine's own name stands for any name that leads inside."""
     name = socket.gethostname()
     try:
-        asyncio.run(addresses(name, 80, private_allowed=False))
-    except PrivateAddressError:
-        pass
+        found = {info[4][0] for info in socket.getaddrinfo(name, 80, type=socket.SOCK_STREAM)}
     except OSError:
         pytest.skip("this machine's name cannot be resolved")
-    else:
+    if all(map(is_public, found)):
         pytest.skip("this machine's name has a public address")
     desk.alert(payload=encode(alert()))
     url = receiver.url.replace("127.0.0.1", name)

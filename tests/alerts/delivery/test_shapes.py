@@ -129,7 +129,7 @@ def test_no_title_becomes_slacks_markup(title):
 def test_every_alert_of_a_group_is_named_in_slack_however_long():
     """Where links take too much room they go, and the lines stay."""
     many = [alert(name=f"inc_{n}", text=f"alert number {n}:" + "&" * 280,
-                  evidence=(headline(link="https://x.example/" + "&" * 400),)) for n in range(50)]
+                  evidence=(headline(link="https://x.example/" + "&" * 100),)) for n in range(50)]
     said = json.dumps(shaped(slack.shape, group(many)))
     assert [n for n in range(50) if f"alert number {n}:" not in said] == []
 
@@ -153,6 +153,14 @@ def test_teams_gets_an_adaptive_card_in_its_envelope():
 def test_a_teams_message_is_never_too_large(payload):
     """28 KB for the whole of it; what is left out is counted."""
     assert len(teams.shape(payload)) <= 28 * 1024
+
+
+def test_links_go_before_lines_where_there_is_no_room_in_teams():
+    """Every alert of the group is named."""
+    many = [alert(name=f"inc_{n}", text=f"alert number {n}:",
+                  evidence=(headline(link="https://x.example/" + "y" * 700),)) for n in range(50)]
+    said = teams.shape(group(many)).decode()
+    assert [n for n in range(50) if f"alert number {n}:" not in said] == []
 
 
 def test_what_did_not_fit_into_a_teams_message_is_counted():
@@ -221,15 +229,15 @@ def body(said, kind):
 
 def test_a_mail_is_text_and_html_from_and_to_whom_it_should_be():
     """Both say the same; answers by machines are unwanted."""
-    said = posted(alert(evidence=(headline(EVIL),)))
+    said = posted(alert(evidence=(headline(EVIL, "https://news.example/1?a=1&b=2"),)))
     assert ("desk@bank.example", "a@b.example, c@d.example") == (said["From"], said["To"])
     assert "[Newsquake] CRITICAL Legal: CRITICAL inc_1" == said["Subject"]
     assert ("<msg_2@bank.example>", None) == (said["Message-ID"], said["In-Reply-To"])
     assert "auto-generated" == said["Auto-Submitted"]
     text, html = (body(said, kind) for kind in ("plain", "html"))
-    assert f"- {LINE} (wire)\n  https://news.example/1" in text
+    assert f"- {LINE} (wire)\n  https://news.example/1?a=1&b=2" in text
     assert "Negative stories: 14, 2.0 expected" in text
-    assert '<a href="https://news.example/1">Bank &lt;!channel&gt; &amp; &quot;fails&quot; ' in html
+    assert '<a href="https://news.example/1?a=1&amp;b=2">Bank &lt;!channel&gt; &amp; &quot;fails' in html
 
 
 def test_a_mail_answers_the_first_of_its_incident():
