@@ -8,7 +8,7 @@ two of them the next start repeats from the store's position, and nothing counts
 import threading
 import time
 from collections import Counter as Tallies
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -26,17 +26,22 @@ from .errors import StaleError, StoreBusyError
 from .judging import Judge
 from .keys import MICROSECONDS
 from .metrics import AlertsMetrics
-from .settings import AlertsSettings, Receiver
+from .retention import held_since, prune
+from .settings import AlertsSettings, Receiver, Retention
 from .store import Store
 from .windows import Sums
 
 STREAM = "scored-articles"
+HELD = ("articles", STREAM)  # where an article may stand that comes again
 DEAD_LETTERS = "dead-letters"
 GROUP = "alerts"
 STAGE: Literal["alerts"] = "alerts"
 _MAX_BACKOFF_S = 30.0
 _SHOW_EVERY_S = 1.0
 _SHOW_SHARE = 0.05  # of our time, at most: a replay judges days a second, and reads weeks for it
+_PRUNE_EVERY = 3600 * MICROSECONDS  # of observed time
+_PRUNE_APART_S = 10.0  # a replay judges an hour in no time, and what is held is asked of the log
+_PRUNE_AT_MOST_S = 0.1
 _JUDGE_AT_MOST_S = 2.0  # then records are taken again, and the membership is kept
 
 _log = structlog.get_logger()
@@ -64,6 +69,8 @@ class Alerts:
         self._counter = Counter(store, STREAM, settings)
         self._judge = Judge(store, STREAM, settings, clock, receivers)
         self._judging = False
+        self._pruning: Iterator[int] | None = None
+        self._prune_from, self._prune_at = 0, 0.0
         self._sums = Sums()
         self._shown_through = -1
         self._show_at = 0.0
@@ -97,6 +104,7 @@ class Alerts:
             while not stop.is_set():
                 self._count(member)
                 self._judge_closed(member, stop)
+                self._prune()
                 self._show(member)
 
     def _count(self, member: Member) -> None:
@@ -163,6 +171,20 @@ class Alerts:
         if time.monotonic() - self._renewed_at > self._settings.lease_s / 3:
             self._judge.renew()
             self._renewed_at = time.monotonic()
+
+    def _prune(self) -> None:
+        """Let old rows go, a few small transactions at a time; the judge does, hour by hour."""
+        if not self._judging or self._settings.retention == Retention():
+            return
+        judged, now = report.judged_through(self._store), time.monotonic()
+        if self._pruning is None and judged >= self._prune_from and now >= self._prune_at:
+            self._prune_from, self._prune_at = judged + _PRUNE_EVERY, now + _PRUNE_APART_S
+            self._pruning = prune(
+                self._store, self._settings.retention, lambda: held_since(self._log, HELD)
+            )
+        while self._pruning is not None and time.monotonic() < now + _PRUNE_AT_MOST_S:
+            if next(self._pruning, None) is None:
+                self._pruning = None
 
     def _show(self, member: Member) -> None:
         now = time.monotonic()

@@ -8,10 +8,10 @@ Defaults stand beside the code that they configure, in each stage's own `setting
 import tomllib
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,6 +25,7 @@ from classifier.own_topics import OwnTopic
 from classifier.own_topics import read as read_topics
 from classifier.settings import ClassifierSettings
 from ingest.settings import IngestSettings, Source
+from wire.log import RETAIN_S
 
 from .errors import ConfigurationError
 
@@ -81,6 +82,16 @@ class Settings(BaseSettings):
     sources: tuple[Source, ...] = ()
     watches: tuple[Watch, ...] = Field(default=(), max_length=200)
     receivers: tuple[Receiver, ...] = ()
+
+    @model_validator(mode="after")
+    def _ids_outlive_the_log(self) -> Self:
+        ids, held_s = self.alerts.retention.ids, self.ingest.retain_s or RETAIN_S
+        if ids is not None and ids * 86_400 <= held_s:
+            raise ValueError(
+                f"alerts.retention.ids: {ids} days are not more than the {held_s / 86_400:g} that the log"
+                " keeps a record (ingest.retain_s), and an article that came again would count twice"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(

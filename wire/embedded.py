@@ -15,9 +15,8 @@ from .embedded_file import Session, row_id
 from .embedded_lock import GroupLock
 from .embedded_member import EmbeddedMember, News, StreamRow
 from .errors import LogUnavailableError, RecordTooLargeError, StreamMismatchError
-from .log import Bounds, NewRecord, Position, Start
+from .log import RETAIN_S, Bounds, NewRecord, Position, Start
 
-RETAIN_S = 7 * 86400.0
 MAX_RECORD_BYTES = 4 << 20
 # One append prunes at most so many old records, so that none is slow.
 PRUNE_RECORDS = 10_000

@@ -14,10 +14,9 @@ from kafka.net.compat import KafkaNetClient
 
 from .errors import LogError, LogUnavailableError, StreamMismatchError, StreamUnknownError
 from .kafka_errors import explained
-from .log import Bounds
+from .log import RETAIN_S, Bounds
 
 PARTITIONS = 4
-RETAIN_S = 7 * 86400.0
 MAX_RECORD_BYTES = 4 << 20
 # Kafka's limit counts the batch around a record too.
 BATCH_BYTES = MAX_RECORD_BYTES + (64 << 10)

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from .closing import Closing
 
+RETAIN_S = 7 * 86400.0  # how long a stream keeps its records unless told otherwise
+
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
