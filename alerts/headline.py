@@ -37,7 +37,8 @@ def fold(text: str) -> str:
     text = " ".join(text.split())
     if text.isascii():
         return text
-    apart = unicodedata.normalize("NFKD", text.translate(_ONE_FORM))
+    whole = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no letter
+    apart = unicodedata.normalize("NFKD", whole.translate(_ONE_FORM))
     folded = unicodedata.normalize("NFC", _ACCENTS.sub("", apart).translate(_ONE_FORM))
     return " ".join(folded.split())
 

@@ -87,7 +87,8 @@ _SHY = _words(
     "lemonade affirm opera unity fastly toast bill shift vroom wish compass opendoor robin peloton "
     "first national united southwest american global world energy power capital premier crest edge "
     "impact insight pioneer guardian express dominion southern equity allied standard continental "
-    "universal dollar euro"
+    "universal dollar euro monster paramount pinnacle pool republic waters cardinal signet celsius "
+    "vulcan admiral wise phoenix prudential constellation"
 )
 ORDINARY = _SHY | (_SENSES.keys() - {"goldman", "gold", "苹果"}) | _words("uber")
 

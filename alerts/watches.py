@@ -166,14 +166,14 @@ class _Words:
 def _names(watch: Watch) -> Iterator[_Name]:
     """Yield every way to write a watch's names, its tickers, and the longer names it is not."""
     written = dict.fromkeys(form for name in watch.names for form in _forms(fold(name)))
-    yield from (_Name(watch, form, _case(form)) for form in written)
-    yield from (_Name(watch, fold(each), "ticker") for each in watch.tickers)
-    yield from (_Name(watch, fold(each), "blocked") for each in watch.unless if _about(watch, each))
+    longer = (fold(each) for each in watch.unless if _about(watch, each))
+    yield from (_Name(watch, form, _case(form)) for form in written if form)
+    yield from (_Name(watch, ticker, "ticker") for ticker in map(fold, watch.tickers) if ticker)
+    yield from (_Name(watch, name, "blocked") for name in longer)
 
 
 def _forms(name: str) -> Iterator[str]:
     """Yield a name with and without its legal form, with "and" for "&", a space for a hyphen."""
-    name = " ".join(name.split())
     for bare in dict.fromkeys((name, _LEGAL.sub("", name))):
         yield bare
         if " & " in bare:
@@ -210,7 +210,8 @@ def _meant(headline: Headline, found: _Found, context: _Context) -> bool:
 def _about(watch: Watch, phrase: str) -> bool:
     """Say whether an `unless` phrase is a longer name ("Apple Bank"): it then hides only itself."""
     low = fold(phrase).lower()
-    return any(fold(name).lower() in low for name in watch.names)
+    names = (fold(name).lower() for name in watch.names)
+    return any(name and name in low for name in names)
 
 
 def _bounded(text: str, start: int, stop: int) -> bool:
