@@ -198,14 +198,14 @@ class Retention(Frozen):
     `articles`: rows that the judge, evidence and backtests read. `buckets`: sums and health, which
     trends read. `incidents`: resolved ones with their letters and what people did about them.
     `ids`: what makes counting exactly once, so they outlive the articles and the log.
-    The least values are what is still needed: stories are looked up two days and six hours back,
-    the longest trend compares a week with the one before.
+    The least values are what is still needed: the judge looks a day and six hours back, and two days
+    further for copies; the longest trend compares a week with the one before.
     """
 
-    articles: int | None = Field(default=None, ge=3)
+    articles: int | None = Field(default=None, ge=4)
     buckets: int | None = Field(default=None, ge=15)
     incidents: int | None = Field(default=None, ge=7)
-    ids: int | None = Field(default=None, ge=3)
+    ids: int | None = Field(default=None, ge=4)
 
     @model_validator(mode="after")
     def _ids_last(self) -> Self:

@@ -13,6 +13,7 @@ from sqlalchemy import func, insert, select, update
 from alerts import report, tables
 from alerts.counter import Counter
 from alerts.counting import read
+from alerts.desk import DAY_AND_SIX_HOURS
 from alerts.judging import Judge
 from alerts.keys import bucket_of, microseconds
 from alerts.metrics import AlertsMetrics
@@ -21,6 +22,7 @@ from alerts.retention import ROWS, held_since, prune
 from alerts.settings import AlertsSettings, Retention
 from alerts.stage import Alerts
 from alerts.store import open_store
+from alerts.stories import LOOK_BACK
 from newsquake import settings as operators
 from newsquake.errors import ConfigurationError
 from tests.alerts.builders import (
@@ -40,7 +42,7 @@ from wire.metrics import StageMetrics
 
 DESK = receiver("desk")
 SETTINGS = AlertsSettings(topics=("Energy", "Legal"), blind_after_s=3600)
-LEAST = Retention(articles=3, buckets=15, incidents=7, ids=8)
+LEAST = Retention(articles=4, buckets=15, incidents=7, ids=8)
 DAY = timedelta(days=1)
 
 
@@ -84,7 +86,7 @@ def what_was_judged(store):
 
 
 burst = st.tuples(
-    st.integers(0, 5 * 24 - 1),  # hours after the start
+    st.integers(0, 6 * 24 - 1),  # hours after the start
     st.integers(1, 40),  # articles, one a minute
     st.integers(1, 60),  # of so many stories, told again and again
     st.sampled_from(["Legal", "Energy"]),
@@ -97,7 +99,7 @@ def test_a_pruned_store_judges_as_one_that_keeps_everything(bursts, cuts):
     """Whatever came, copies of old stories too, and whenever it was counted, judged and pruned."""
     wire = Wire().beat()
     names = 0
-    for hour in range(5 * 24):
+    for hour in range(6 * 24):
         for _, size, stories, topic in (one for one in bursts if one[0] == hour):
             for each in range(size):
                 names += 1
@@ -108,7 +110,7 @@ def test_a_pruned_store_judges_as_one_that_keeps_everything(bursts, cuts):
         wire.beat(at=NOON + timedelta(hours=hour + 1))
     stops = sorted(cut * len(wire.records) // 100 for cut in cuts)
     with open_store("sqlite://") as store, open_store("sqlite://") as whole:
-        follow(store, wire, stops, Retention(articles=3, ids=3))
+        follow(store, wire, stops, Retention(articles=4, ids=4))
         follow(whole, wire, stops, Retention())
         assert what_was_judged(whole) == what_was_judged(store)
         if any(one[0] < 24 for one in bursts):
@@ -137,7 +139,7 @@ def test_what_is_over_its_time_goes_and_nothing_else(store):
         "health": judged - oldest(store, tables.health.c.bucket) * 1_000_000,
         "ids": judged - oldest(store, tables.article_ids.c.observed_at),
     }
-    kept = {"articles": 3, "buckets": 15, "health": 15, "ids": 8}
+    kept = {"articles": 4, "buckets": 15, "health": 15, "ids": 8}
     assert dict.fromkeys(ages, True) == {
         name: kept[name] - 0.5 < age / day <= kept[name] for name, age in ages.items()
     }
@@ -193,7 +195,7 @@ def test_transactions_are_small(store):
         connection.execute(insert(tables.judge), [
             {"id": 1, "generation": 1, "expires_at": 0, "judged_through": 10**15, "state": b""}
         ])
-    assert [ROWS, ROWS, 500] == list(prune(store, Retention(articles=3, ids=8), lambda: None))
+    assert [ROWS, ROWS, 500] == list(prune(store, Retention(articles=4, ids=8), lambda: None))
     assert 1 == number(store, tables.article_ids)  # of which nobody knows the time
 
 
@@ -260,14 +262,14 @@ def run_until(log, store, settings_, reached):
 
 def test_a_stage_prunes_what_it_judged(tmp_path):
     """By the log and the settings, as soon as it runs."""
-    wire = history(5)
+    wire = history(6)
     end = microseconds(wire.now)
     with EmbeddedLog(tmp_path / "log.db") as log, open_store(f"sqlite:///{tmp_path}/store.db") as store:
         log.create(STREAM)
         log.create("dead-letters")
         log.append(STREAM, wire.new())
         run_until(log, store, SETTINGS, lambda: report.judged_through(store) == end)
-        keep = SETTINGS.model_copy(update={"retention": Retention(articles=3)})
+        keep = SETTINGS.model_copy(update={"retention": Retention(articles=4)})
         seen = tables.articles.c.observed_at
         assert oldest(store, seen) < microseconds(NOON + DAY)
         run_until(log, store, keep, lambda: oldest(store, seen) >= microseconds(NOON + 2 * DAY))
@@ -275,7 +277,7 @@ def test_a_stage_prunes_what_it_judged(tmp_path):
 
 
 @pytest.mark.parametrize(("given_", "reason"), [
-    ({"articles": 2}, "greater than or equal to 3"),
+    ({"articles": 3}, "greater than or equal to 4"),
     ({"buckets": 14}, "greater than or equal to 15"),
     ({"articles": 10, "ids": 9}, "at least as long as articles"),
     ({"ids": 9}, "at least as long as articles"),
@@ -286,12 +288,27 @@ def test_settings_that_would_lose_what_is_needed_are_refused(given_, reason):
         Retention(**given_)
 
 
+def test_the_least_that_may_be_kept_is_more_than_the_judge_looks_back():
+    """A day and six hours, and two days further for copies."""
+    least = min(days for days in range(30) if not refused(articles=days))
+    assert least * 86_400 > DAY_AND_SIX_HOURS + LOOK_BACK // 1_000_000
+
+
+def refused(**given_):
+    """Whether settings are refused."""
+    try:
+        Retention(**given_)
+    except ValidationError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize(("ids", "retain_s", "fine"), [
     (7, None, False), (8, None, True), (8, 8 * 86_400, False), (4, 3 * 86_400, True),
 ])
 def test_ids_must_outlive_the_log(ids, retain_s, fine):
     """Else an article that came again would count twice: such a configuration does not start."""
-    given_ = {"alerts": {"retention": {"articles": 3, "ids": ids}}, "ingest": {"retain_s": retain_s}}
+    given_ = {"alerts": {"retention": {"articles": 4, "ids": ids}}, "ingest": {"retain_s": retain_s}}
     if fine:
         assert ids == operators.load(None, **given_).alerts.retention.ids
         return
