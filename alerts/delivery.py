@@ -132,7 +132,8 @@ class Delivery:
         while not stopping.is_set():
             try:
                 # Not in turn: once a day, and it reads the log.
-                if self._briefing.waiting() and await asyncio.to_thread(self._briefing.step):
+                due = self._briefing.waiting() is not None
+                if due and await asyncio.to_thread(self._briefing.step):
                     log.info("delivery.brief_written")
             except StoreBusyError as error:
                 log.warning("delivery.store_busy", error=str(error))

@@ -81,7 +81,7 @@ def content(payload: Payload) -> Content:
 
 def name_of(incident: Incident) -> str:
     """The incident's key as a person says it, in one line."""
-    return plain(key_of(incident).shown, 200)
+    return plain(key_of(incident).shown, 200) or "(no name)"
 
 
 def title_of(alert: Alert) -> str:

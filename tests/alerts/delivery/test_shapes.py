@@ -6,7 +6,7 @@ from email.policy import default
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alerts.payloads import BadPayloadError, Brief, Sources, read, write
@@ -188,6 +188,7 @@ def test_pagerduty_is_triggered_and_resolved_by_the_incidents_id():
 
 
 @given(alerts)
+@example(alert(watch=" ", text=" "))
 def test_pagerdutys_limits_hold_whatever_the_news_says(one):
     """512 KB, a summary of 1 to 1024 characters, links that are links."""
     body = pagerduty.shape(one, "key")
