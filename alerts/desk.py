@@ -68,6 +68,10 @@ class Desk:
             self._states[key].row = rows[number].tobytes()
         return self._states
 
+    def rows(self) -> Iterable[tuple[Key, state.Rows]]:
+        """Every judged key with its detector's row, as it is now."""
+        return zip(self._keys, self._detectors.rows, strict=True)
+
     @property
     def pool(self) -> Pool:
         """The pooled shape of the week."""

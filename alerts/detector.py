@@ -14,7 +14,8 @@ from .keys import DAY_S, MAX_WEEKS, WEEK_S
 from .shape import HOUR_S, Pool, place
 from .state import Rows
 
-SILENT_S = 2 * DAY_S  # nothing is said at all
+SILENT_S = 2 * DAY_S  # nothing is said at all, nor before so many buckets
+SILENT_BUCKETS = 24
 WARM_S = 2 * WEEK_S  # until then incidents are provisional
 _SIZE_HALF_S = 4 * DAY_S
 _SIZE_FROM_S = DAY_S
@@ -49,7 +50,7 @@ class Detectors:
         rows["means"][:, slot] = np.where(watched, means, 0.0)
         said = self._believe(means, counts, watched)
         weeks = surprise(said.odds, levels * HOUR_S / width, rows["known"] * width)
-        rows["weeks"] = weeks
+        rows["weeks"], rows["mean"] = weeks, means
         self._measure(bucket, counts, watched, levels)
         self._learn(bucket, counts, means, levels, said.normal, watched, pooled)
         return weeks
@@ -69,7 +70,8 @@ class Detectors:
     ) -> Said:
         """Advance the belief of the keys that have seen two days; the others believe in calm."""
         rows = self.rows
-        speaks = np.flatnonzero(rows["known"] * self.width_s >= SILENT_S)
+        silent = np.maximum(SILENT_S / self.width_s, SILENT_BUCKETS)
+        speaks = np.flatnonzero(rows["known"] >= silent)
         said = Said(np.ones(len(rows)), np.zeros(len(rows)))
         if len(speaks):
             belief, some = self._filter.step(
@@ -131,4 +133,5 @@ def surprise(odds: Floats, per_hour: Floats, known_s: Floats) -> Floats:
     rarity = np.log10(np.maximum(per_hour, 1e-3) / 8.0)
     steep = 1.2 + 0.3 * np.clip(-rarity, 0.0, 2.6)
     weeks: Floats = np.minimum((0.8 + 0.3 * np.abs(rarity)) * odds**steep, MAX_WEEKS)
-    return weeks * np.minimum(known_s / WEEK_S, 1.0) ** 2
+    young: Floats = np.minimum(known_s / WEEK_S, 1.0) ** 2
+    return weeks * young

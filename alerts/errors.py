@@ -22,3 +22,9 @@ class StoreBusyError(StoreError):
 
 class StaleError(AlertsError):
     """somebody else has moved this position or taken this lease: the transaction was rolled back"""
+
+
+class CountsError(AlertsError):
+    """counts cannot be judged as they are"""
+
+    exit_status = 2

@@ -6,7 +6,6 @@ compared and set. A newcomer takes the lease at once; who lost it stands by unti
 `wall` decides only that; `clock`, which may be virtual, stamps the letters.
 """
 
-import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -23,6 +22,7 @@ from . import state, tables
 from .desk import Desk, KeyState
 from .errors import StaleError
 from .feedback import links
+from .hours import hour_of
 from .incidents import Change, alert, key_of
 from .keys import BUCKET_S, MICROSECONDS, Key, microseconds, moment
 from .mailbox import told
@@ -218,14 +218,12 @@ def message_id(change: Change, receiver: str) -> str:
 def detector_row(key: Key, kept: KeyState, through: int) -> dict[str, Any]:
     """Write a key's state, with what it shows of the hour that ends with `through` (seconds)."""
     row = state.read(kept.row)
-    row = state.fresh(1) if row is None else row  # a watch that is judged no more
-    observed, expected = state.window(row[0], through - BUCKET_S, BUCKET_S, 12)
-    phi, alpha = state.restlessness(row[0])
-    band = 2.0 * math.sqrt(phi * expected + alpha * expected**2)
+    shown = (state.fresh(1) if row is None else row)[0]  # a watch that is judged no more has none
+    hour = hour_of(shown, through)
     return {
         "topic": key.topic, "watch": key.watch, "state": msgspec.msgpack.encode(kept),
-        "observed": observed, "expected": expected, "upper": expected + band,
-        "surprise_weeks": float(row["weeks"][0]),
+        "observed": hour.observed, "expected": hour.expected, "upper": hour.upper,
+        "surprise_weeks": float(shown["weeks"]),
     }
 
 

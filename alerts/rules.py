@@ -43,6 +43,21 @@ class Rule(Frozen):
         return "warning" if weeks < self.critical_at * threshold else "critical"
 
 
+class Mention(Frozen):
+    """One confident negative story whose subject is a watch, told at once: no volume is asked for.
+
+    A watch is too rare for statistics of volume. `negative` is the least probability; topics,
+    watches and sources choose, none choose all. Each story is told of once per watch.
+    """
+
+    kind: Literal["mention"]
+    topics: tuple[str, ...] = ()
+    watches: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    negative: float = Field(default=0.8, ge=0, le=1)
+    severity: Severity = "warning"
+
+
 class Mute(Frozen):
     """A topic or a watch of which nobody is told, until a time; its incidents open all the same."""
 

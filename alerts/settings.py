@@ -16,7 +16,7 @@ from pydantic import (
 from wire.messages import Severity
 
 from .frozen import Frozen
-from .rules import Mute, Rule
+from .rules import Mention, Mute, Rule
 
 Kind = Literal["webhook", "slack", "teams", "pagerduty", "alertmanager", "email"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -226,6 +226,7 @@ class AlertsSettings(Frozen):
     topics: tuple[str, ...] = ()
     watches: tuple[Watch, ...] = Field(default=(), max_length=200)
     rule: Rule = Rule()
+    mentions: tuple[Mention, ...] = ()
     mutes: tuple[Mute, ...] = ()
     allowed_lateness_s: int = Field(default=0, ge=0)
     blind_after_s: int = Field(default=900, ge=300)

@@ -9,7 +9,7 @@ from .burst import BELIEF, prior
 from .likelihood import WORLDS
 from .shape import HOURS
 
-LAYOUT = 2  # of ROW: another layout cannot be read, and such a key starts anew
+LAYOUT = 3  # of ROW: another layout cannot be read, and such a key starts anew
 RING = 72  # buckets
 DAY_HOURS = 24
 
@@ -22,6 +22,7 @@ ROW = np.dtype([
     ("exposure", np.float64),
     ("squares", np.float64),
     ("squares_weight", np.float64),
+    ("mean", np.float64),
     ("weeks", np.float64),
     ("size", np.float64),
     ("peaks", np.float32, DAY_HOURS),

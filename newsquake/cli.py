@@ -7,6 +7,7 @@ usage or configuration.
 import json
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,7 @@ app.add_typer(streams_app, name="streams")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(deliveries_app, name="deliveries")
 
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 GLOBAL_OPTIONS = ("--config", "--home", "--log-level")
 
 
@@ -120,6 +122,38 @@ def replay(
     if not as_json:
         typer.echo(replaying.summary(outcome))
     typer.echo(outcome.to_json())
+
+
+@app.command()
+def backtest(
+    context: typer.Context,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Archived news, as for replay; none: what the store holds.")
+    ] = None,
+    rules: Annotated[
+        list[Path] | None, typer.Option(help="Settings (TOML) whose rules are tried; twice compares.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV topic,watch,start,end: what deserved an alert.")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(formats=TIMES, help="First day or time, in UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=TIMES, help="Before this day or time.")] = None,
+    counts: Annotated[Path | None, typer.Option(help="Judge a CSV time,key,count instead of news.")] = None,
+    out: Annotated[Path | None, typer.Option(help="With --counts: where the judged rows go.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show what rules would have alerted, over the store, archived news or counts."""
+    from . import backtesting
+
+    if (counts is None) != (out is None):
+        raise typer.BadParameter("--counts and --out go together")
+    if counts is not None and out is not None:
+        told = backtesting.judge_counts(settings_of(context), counts, out, rules or [])
+        typer.echo(f"{told} rows judged", err=True)
+        return
+    with installation_of(context) as here:
+        outcome = backtesting.run(here, files or [], rules or [], labels, utc(since), utc(until))
+    typer.echo(outcome.to_json(labelled=labels is not None) if as_json else backtesting.summary(outcome))
 
 
 @app.command()
@@ -261,6 +295,11 @@ def streams_peek(
     with installation_of(context) as here:
         for line in streams.peek(here.log, stream, count, last=last):
             typer.echo(line)
+
+
+def utc(time: datetime | None) -> datetime | None:
+    """Give a time without a zone that of UTC."""
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 def hoisted(arguments: list[str]) -> list[str]:

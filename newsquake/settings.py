@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import msgspec
-from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,6 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from alerts.rules import Mention, Rule
 from alerts.settings import AlertsSettings, Receiver, Watch
 from classifier.manifest import SHIPPED
 from classifier.own_topics import OwnTopic
@@ -81,7 +82,15 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     sources: tuple[Source, ...] = ()
     watches: tuple[Watch, ...] = Field(default=(), max_length=200)
+    rules: tuple[Rule | Mention, ...] = ()
     receivers: tuple[Receiver, ...] = ()
+
+    @field_validator("rules")
+    @classmethod
+    def _one_surge(cls, rules: tuple[Rule | Mention, ...]) -> tuple[Rule | Mention, ...]:
+        if sum(rule.kind == "surge" for rule in rules) > 1:
+            raise ValueError("at most one rule of kind surge")
+        return rules
 
     @model_validator(mode="after")
     def _ids_outlive_the_log(self) -> Self:
@@ -116,7 +125,19 @@ class Settings(BaseSettings):
         watches = self.watches or self.alerts.watches
         own = tuple(each.name for each in self.own_topics)
         topics = self.alerts.topics or (*self.taxonomy, *own)
-        return self.alerts.model_copy(update={"watches": watches, "topics": topics})
+        surge = [rule for rule in self.rules if isinstance(rule, Rule)]
+        mentions = tuple(rule for rule in self.rules if isinstance(rule, Mention))
+        return self.alerts.model_copy(update={
+            "watches": watches, "topics": topics, "rule": surge[0] if surge else self.alerts.rule,
+            "mentions": mentions or self.alerts.mentions,
+        })
+
+    def ruled_by(self, other: "Settings") -> "Settings":
+        """Return these settings with the rules of another file: what it says of alerts, watches, rules."""
+        said = {name: getattr(other.alerts, name) for name in other.alerts.model_fields_set}
+        named = [name for name in ("watches", "rules") if name in other.model_fields_set]
+        values: dict[str, Any] = {name: getattr(other, name) for name in named}
+        return self.model_copy(update={"alerts": self.alerts.model_copy(update=said), **values})
 
     @property
     def taxonomy(self) -> tuple[str, ...]:

@@ -118,7 +118,7 @@ def test_a_backtest_gives_the_live_incidents_byte_for_byte(store, surging):
     judge_all(store, SETTINGS)
 
     start, stop = bucket_at(NOON), bucket_at(NOON + timedelta(days=DAYS))
-    found = backtest(rows_of(store), start, stop, SETTINGS)
+    found = backtest(rows_of(store), start, stop, SETTINGS).incidents
 
     assert msgspec.json.encode(report.incidents(store)) == msgspec.json.encode(found)
 

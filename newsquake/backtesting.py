@@ -1,0 +1,239 @@
+"""`newsquake backtest`: what other rules would have said, over the store or over archived news.
+
+Archived files go once through the whole pipeline, in a home of their own inside the home (by what is in
+the files, and the model), so that a second backtest over them scores nothing again.
+"""
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import func, select
+
+from alerts import report, tables
+from alerts.backtest import Agreement, Backtest, Label, agreement, backtest
+from alerts.incidents import key_of
+from alerts.judging import blind
+from alerts.keys import BUCKET_S, DAY_S, MICROSECONDS, microseconds
+from alerts.rows import StoredRows
+from alerts.settings import AlertsSettings
+from alerts.store import Store
+from alerts.stories import Row
+from classifier.manifest import SHIPPED
+from wire.messages import Incident
+
+from . import bins, replaying
+from .errors import ConfigurationError
+from .installation import Installation
+from .settings import Settings, load
+
+
+class Recorded(NamedTuple):
+    """What a store holds to be judged: the buckets from start to stop, their rows, the blind ones."""
+
+    start: int
+    stop: int
+    rows: Sequence[Row]
+    blind: set[int]
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What one set of rules would have done; without labels the last three are None."""
+
+    rules: str
+    days: float
+    incidents: list[Incident]
+    alerts_per_day: float
+    by_key: list[dict[str, Any]]
+    precision: float | None = None
+    recall: float | None = None
+    median_delay_minutes: float | None = None
+
+
+class Outcome(NamedTuple):
+    """The results of each set of rules, and what each judged, for graphs."""
+
+    results: list[Result]
+    backtests: list[Backtest]
+    labels: list[Label]
+
+    def to_json(self, *, labelled: bool) -> str:
+        """The first set of rules as one JSON object; of others the same, under `others`."""
+        first, *others = (_shown(result, labelled) for result in self.results)
+        return msgspec.json.encode(first | ({"others": others} if others else {})).decode()
+
+
+def _shown(result: Result, labelled: bool) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.structs.asdict(result)
+    return fields if labelled else dict(list(fields.items())[:-3])
+
+
+def run(
+    here: Installation, files: Sequence[Path], rules: Sequence[Path], labels: Path | None,
+    since: datetime | None, until: datetime | None,
+) -> Outcome:  # fmt: skip
+    """Judge what is recorded under each set of rules; the settings' own, where none is named.
+
+    Raises ConfigurationError for a wrong file of rules or labels, and what a replay raises.
+    """
+    sets = {str(path): here.settings.ruled_by(load(path)).desk for path in rules}
+    events = read_labels(labels) if labels else []
+    with ExitStack() as stack:
+        recorded = _recorded(_replayed(here, files, stack) if files else here.store)
+    outcome = Outcome([], [], events)
+    for name, settings in (sets or {"settings": here.settings.desk}).items():
+        found = _judged(recorded, settings)
+        outcome.backtests.append(found)
+        outcome.results.append(_result(name, found, recorded, events, since, until))
+    return outcome
+
+
+def judge_counts(settings: Settings, counts: Path, out: Path, rules: Sequence[Path]) -> int:
+    """Judge a file of counts; under the rules of a file, or with a false alarm a week for each key."""
+    if len(rules) > 1:
+        raise ConfigurationError("counts are judged by one set of rules", "give --rules once")
+    if not rules:
+        return bins.run(counts, out, None, None)
+    desk = settings.ruled_by(load(rules[0])).desk
+    return bins.run(counts, out, desk.rule, desk.false_alarms_per_week)
+
+
+def _replayed(here: Installation, files: Sequence[Path], stack: ExitStack) -> Store:
+    """Return the store of these files' own home, after everything in them was counted."""
+    home = here.home / "backtests" / _digest(files, here.settings)
+    settings = here.settings.model_copy(update={"home": home, "log": "embedded", "store": None})
+    own = Installation(settings, stack, own_prefix=True)
+    replaying.run(own, list(files), None, direct=True, deliver=False, ingest_only=False)
+    return own.store
+
+
+def _digest(files: Sequence[Path], settings: Settings) -> str:
+    """Name files by what is in them, and the model and own topics by which they are scored."""
+    found = sha256()
+    manifest = (settings.classifier.model or SHIPPED) / "manifest.json"
+    for path in (*sorted(files), manifest, settings.topics_file):
+        if path in files or path.is_file():
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    found.update(block)
+        found.update(b"\0")
+    return found.hexdigest()[:16]
+
+
+def _recorded(store: Store) -> Recorded:
+    """Read what the judge of this store has judged."""
+    stop = report.judged_through(store) // MICROSECONDS
+    with store.read() as connection:
+        first = connection.execute(select(func.min(tables.health.c.bucket))).scalar()
+        start = stop if first is None else int(first)
+        rows = StoredRows(connection).between(start, stop)
+        return Recorded(start, stop, rows, blind(connection, start, stop))
+
+
+def _judged(recorded: Recorded, settings: AlertsSettings) -> Backtest:
+    with _bar((recorded.stop - recorded.start) // BUCKET_S) as advance:
+        return backtest(
+            recorded.rows, recorded.start, recorded.stop, settings, recorded.blind, advance
+        )
+
+
+@contextmanager
+def _bar(buckets: int) -> Iterator[Any]:
+    columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    quiet = not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task("judging", total=buckets)
+        yield lambda more: bar.advance(task, more)
+
+
+def _result(
+    name: str, found: Backtest, recorded: Recorded, events: Sequence[Label],
+    since: datetime | None, until: datetime | None,
+) -> Result:  # fmt: skip
+    """Sum up the incidents that opened from `since` to before `until`."""
+    start = max(recorded.start * MICROSECONDS, microseconds(since) if since else 0)
+    stop = recorded.stop * MICROSECONDS
+    stop = min(stop, microseconds(until)) if until else stop
+    incidents = [one for one in found.incidents if start <= microseconds(one.opened_at) <= stop]
+    days = max(stop - start, 0) / MICROSECONDS / DAY_S
+    within = [event for event in events if event.start < stop and event.end > start]
+    agreed = agreement(incidents, within) if events else Agreement(None, None, None)
+    by_key = Counter(key_of(one) for one in incidents)
+    return Result(
+        rules=name, days=round(days, 3), incidents=incidents,
+        alerts_per_day=round(len(incidents) / days, 4) if days else 0.0,
+        by_key=[
+            {"topic": key.topic or None, "watch": key.watch or None, "incidents": number}
+            for key, number in sorted(by_key.items(), key=lambda item: (-item[1], item[0]))
+        ],
+        **agreed._asdict(),
+    )
+
+
+def read_labels(path: Path) -> list[Label]:
+    """Read events: columns topic, watch (either may be empty), start, end; naive times are UTC.
+
+    A day without a time is the whole day. Raises ConfigurationError that names the line.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        missing = {"start", "end"} - set(rows.fieldnames or ())
+        if missing:
+            raise ConfigurationError(
+                f"{path} has no column {', '.join(sorted(missing))}",
+                "columns: topic,watch,start,end",
+            )
+        return [_label(path, rows.line_num, row) for row in rows]
+
+
+def _label(path: Path, line: int, row: dict[str, str | None]) -> Label:
+    try:
+        start, end = _time(row["start"] or ""), _time(row["end"] or "")
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{path}, line {line}: {error}", "write times as 2024-01-31T09:05:00Z"
+        ) from None
+    if len((row["end"] or "").strip()) == len("2024-01-31"):
+        end += DAY_S * MICROSECONDS
+    if end < start:
+        raise ConfigurationError(f"{path}, line {line}: it ends before it starts", "swap start and end")
+    return Label((row.get("topic") or "").strip(), (row.get("watch") or "").strip(), start, end)
+
+
+def _time(text: str) -> int:
+    time = datetime.fromisoformat(text.strip())
+    return microseconds(time if time.tzinfo else time.replace(tzinfo=UTC))
+
+
+def summary(outcome: Outcome) -> str:
+    """A few lines for a person, each set of rules after the other."""
+    lines = []
+    for result in outcome.results:
+        lines.append(
+            f"{result.rules}: {len(result.incidents)} incidents in {result.days:.1f} days,"
+            f" {result.alerts_per_day:.2f} a day"
+        )
+        if outcome.labels:
+            lines.append(
+                f"  precision {_share(result.precision)}, recall {_share(result.recall)},"
+                f" median delay {_share(result.median_delay_minutes)} minutes"
+            )
+        lines += [
+            f"  {one.opened_at:%Y-%m-%d %H:%M} {one.severity:8} {key_of(one).shown}:"
+            f" {one.observed} negative, {one.expected:.1f} expected"
+            for one in result.incidents
+        ]
+    return "\n".join(lines)
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"

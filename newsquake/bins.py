@@ -1,0 +1,165 @@
+"""`newsquake backtest --counts`: a CSV of counts in, the same rows with what we would have said out.
+
+Two passes over the file: the first reads times, keys and counts, the second copies each row as it
+stands and adds three columns. What is decided of a bin depends on bins up to it only.
+"""
+
+import csv
+import sys
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from alerts.counts import AT_ONCE, Judge, width_of
+from alerts.errors import CountsError
+from alerts.rules import Rule
+
+COLUMNS = ("time", "key", "count")
+ADDED = ("expected", "score", "alert")
+_LONGEST_GAP = 8064  # bins that are passed over one by one: four weeks of five minutes
+_MOST = 1 << 53  # the largest count that a float holds exactly
+
+
+class Counts(NamedTuple):
+    """The rows of a file: when, in seconds since 1970, of which key (a number), how many."""
+
+    times: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    names: tuple[str, ...]
+
+
+def run(source: Path, out: Path, rule: Rule | None, false_alarms_per_week: float | None) -> int:
+    """Judge a file of counts and write the rows with what was said; return how many rows.
+
+    Without a rule, one false alarm a week is allowed for each key. `out` appears when it is whole.
+    Raises CountsError, which names the line, and OSError.
+    """
+    found = read(source)
+    said = judge(found, rule or AT_ONCE, false_alarms_per_week)
+    part = out.with_name(out.name + ".part")
+    with part.open("w", encoding="utf-8", newline="") as target, _rows(source) as (header, rows):
+        writer = csv.writer(target, lineterminator="\n")
+        writer.writerow([*header, *ADDED])
+        for row, (expected, score, alert) in zip(rows, said, strict=True):
+            writer.writerow([*row, f"{expected:.6g}", f"{score:.9g}", int(alert)])
+    part.replace(out)
+    return len(said)
+
+
+def read(source: Path) -> Counts:
+    """Read times (naive ones are UTC), keys and counts; raises CountsError that names the line."""
+    numbers: dict[str, int] = {}
+    known: dict[str, int] = {}
+    times, keys, counts = array("q"), array("q"), array("q")
+    with _rows(source) as (header, rows):
+        at, of, many = (header.index(name) for name in COLUMNS)
+        for line, row in enumerate(rows, 2):
+            try:
+                stamp = known.get(row[at])
+                if stamp is None:
+                    stamp = known[row[at]] = _seconds(row[at])
+                times.append(stamp)
+                counts.append(_count(row[many]))
+            except (ValueError, IndexError, OverflowError) as error:
+                raise CountsError(f"{source}, row {line}: {_wrong(row, error)}") from None
+            keys.append(numbers.setdefault(row[of], len(numbers)))
+    return Counts(_array(times), _array(keys), _array(counts), tuple(numbers))
+
+
+def _array(values: "array[int]") -> NDArray[np.int64]:
+    return np.array(values, np.int64)
+
+
+def _wrong(row: list[str], error: Exception) -> str:
+    if len(row) < len(COLUMNS):
+        return f"{len(row)} cells, needed are time, key and count"
+    return str(error)
+
+
+def _seconds(text: str) -> int:
+    try:
+        time = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"{text!r} is no time: write it as 2024-01-31T09:05:00Z") from None
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+
+
+def _count(text: str) -> int:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not (0 <= number <= _MOST and number == int(number)):
+        raise ValueError(f"{text!r} is no count: a whole number from 0 on")
+    return int(number)
+
+
+@contextmanager
+def _rows(source: Path) -> Iterator[tuple[list[str], Iterator[list[str]]]]:
+    """Open the file: its header and its rows, blank lines left out."""
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        rows = (row for row in csv.reader(_decoded(file, source)) if row)
+        header = next(rows, [])
+        if missing := [name for name in COLUMNS if name not in header]:
+            raise CountsError(
+                f"{source} has no column {', '.join(missing)}: its columns are {', '.join(header) or 'none'}"
+            )
+        yield header, rows
+
+
+def _decoded(file: TextIO, source: Path) -> Iterator[str]:
+    try:
+        yield from file
+    except UnicodeDecodeError as error:
+        raise CountsError(f"{source} is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def judge(found: Counts, rule: Rule, false_alarms_per_week: float | None) -> list[tuple[float, float, bool]]:
+    """Judge every bin in order of time; return what was said, in the order of the rows.
+
+    Rows of one key in one bin are one count.
+    """
+    said: list[tuple[float, float, bool]] = [(0.0, 0.0, False)] * len(found.times)
+    if not said:
+        return said
+    width, starts = _grid(found)
+    judging = Judge(width, rule, false_alarms_per_week)
+    order = np.argsort(starts, kind="stable")
+    edges = np.flatnonzero(np.diff(starts[order], prepend=starts[order[0]] - 1))
+    groups = np.split(order, edges[1:])
+    last = int(starts[order[0]])
+    quiet = not sys.stderr.isatty()
+    for group in track(groups, "judging", console=Console(stderr=True), disable=quiet):
+        start = int(starts[group[0]])
+        gap = (start - last) // width - 1
+        for missing in range(max(gap - _LONGEST_GAP, 0), gap):
+            judging.step(last + (missing + 1) * width, {})
+        last = start
+        sums: dict[str, int] = {}
+        for row in group:
+            name = found.names[found.keys[row]]
+            sums[name] = sums.get(name, 0) + int(found.counts[row])
+        verdicts = judging.step(start, sums)
+        for row in group:
+            said[row] = verdicts[found.names[found.keys[row]]]
+    return said
+
+
+def _grid(found: Counts) -> tuple[int, NDArray[np.int64]]:
+    """Return the width of a bin and each row's bin: times are put on the nearest point of a grid."""
+    times: dict[str, list[int]] = {}
+    for key, name in enumerate(found.names):
+        times[name] = np.sort(found.times[found.keys == key]).tolist()
+    width = width_of(times)
+    phases, often = np.unique(found.times % width, return_counts=True)
+    phase = int(phases[often.argmax()])
+    return width, (found.times - phase + width // 2) // width * width + phase
