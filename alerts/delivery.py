@@ -79,6 +79,9 @@ class Delivery:
         self._poll_s = poll_s
         # One of us at a time: SQLite's writers wait by sleeping, and wake in no order.
         self._turn = asyncio.Lock()
+        names = [receiver.name for receiver in receivers]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise AlertsError(f"two receivers have the same name: {', '.join(twice)}")
         self._briefing = Briefing(store, settings.brief, receivers, clock, heard)
         self._routes = [self._route(store, receiver) for receiver in receivers]
 

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 
 from alerts import ledger
-from alerts.errors import StoreError
+from alerts.errors import AlertsError, StoreError
 from alerts.mailbox import Mailbox
 from alerts.settings import AlertsSettings, Brief, Receiver
 from alerts.webhook import BadSecretError
@@ -322,6 +322,13 @@ def test_a_bad_secret_is_refused_at_the_start_and_names_the_receiver(desk, recei
     with pytest.raises(BadSecretError, match="receiver desk: ") as caught:
         desk.delivery(desk=(receiver.url, "whsec_c2hvcnQ="))
     assert "c2hvcnQ" not in str(caught.value)
+
+
+def test_two_receivers_of_one_name_are_refused_at_the_start(desk, receiver):
+    """They would share what is sent to the name."""
+    one = Receiver(name="risk", url=receiver.url, secret=SecretStr(SECRET))
+    with pytest.raises(AlertsError, match="same name: risk"):
+        desk.delivery(first=one, second=one)
 
 
 def test_a_store_that_fails_stops_the_delivery_with_its_error(desk, receiver):
