@@ -1,16 +1,19 @@
 """Feedback links: signed, expiring, always the same; one answer each; and what the answers say."""
 
+import math
 from datetime import timedelta
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import select, update
 
 from alerts import answers, report, tables
 from alerts.feedback import ANSWERS, Claim, check, links, path
+from alerts.metrics import AlertsMetrics
 from alerts.settings import AlertsSettings, Feedback
 from tests.alerts.builders import NOON, count, history, judge_all
 from wire.messages import Alert, decode
@@ -201,6 +204,21 @@ def test_precision_is_true_of_true_and_false(store, incident):
     (total,) = answers.by_rule(found)
     assert (3, 1, 0.75) == (total.true, total.false_alarm, total.precision.value)
     assert total.precision.low < 0.75 < total.precision.high
+
+
+def test_precision_is_a_gauge_by_rule():
+    """With the number of answers it rests on; without any it is NaN."""
+    registry = CollectorRegistry()
+    metrics = AlertsMetrics(registry)
+    metrics.precision("surge", 3, 1)
+    metrics.precision("mention", 0, 0)
+    value = registry.get_sample_value
+    assert 0.75 == value("newsquake_alert_precision", {"rule": "surge"})
+    assert math.isnan(value("newsquake_alert_precision", {"rule": "mention"}))
+    assert (3, 1) == tuple(
+        value("newsquake_alert_answers", {"rule": "surge", "answer": answer})
+        for answer in ("true", "false_alarm")
+    )
 
 
 def test_before_any_answer_there_is_no_precision(store):

@@ -110,6 +110,10 @@ def test_metrics_show_what_happened(tmp_path):
     assert wire.now.timestamp() == value("newsquake_watermark_timestamp_seconds")
     assert value("newsquake_trend_expected_negatives", {"topic": "Legal", "watch": ""}) > 0
     assert 0 == value("newsquake_open_incidents", {"severity": "critical"})
+    week = {"topic": "Legal", "watch": "", "window": "7d"}
+    share = [value(f"newsquake_window_negative_share{bound}", week) for bound in ("_low", "", "_high")]
+    assert share == sorted(share)
+    assert value("newsquake_window_articles", {**week, "sentiment": "negative"}) > 0
 
 
 def test_a_log_that_was_recreated_raises(tmp_path):

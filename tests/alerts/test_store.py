@@ -3,12 +3,14 @@
 import sqlite3
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
 from alerts.errors import StoreBusyError, StoreError
-from alerts.store import Store, open_store
+from alerts.store import MIGRATIONS, Store, open_store
 from alerts.tables import metadata
 
 
@@ -16,6 +18,26 @@ def test_migrations_make_exactly_the_tables(store):
     """After the upgrade to head nothing differs from `alerts.tables`."""
     with store.read() as connection:
         assert [] == compare_metadata(MigrationContext.configure(connection), metadata)
+
+
+def test_ids_of_the_first_version_learn_when_they_were_seen(url):
+    """From their articles; of an id without one nobody knows."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO article_ids VALUES ('a'), ('b')"))
+        connection.execute(text(
+            "INSERT INTO articles VALUES ('a', 's', 1700, 0, 't', 'negative', 1, 't', 'u', 's', 'm', "
+            "false, false)"
+        ))
+    engine.dispose()
+    with open_store(url) as store, store.read() as connection:
+        found = connection.execute(text("SELECT id, observed_at FROM article_ids ORDER BY id")).all()
+        assert [] == compare_metadata(MigrationContext.configure(connection), metadata)
+    assert [("a", 1700), ("b", 0)] == list(map(tuple, found))
 
 
 def test_a_store_opens_again(url, store):
