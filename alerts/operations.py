@@ -154,8 +154,11 @@ def standings(store: Store, incidents: Iterable[str]) -> dict[str, Standing]:
 
 def closed(connection: Connection, incidents: Iterable[str]) -> set[str]:
     """Name those of these incidents that a person has closed: nobody is told of their updates."""
+    names = sorted(incidents)
+    if not names:  # as for nearly every bucket
+        return set()
     table = tables.incident_actions.c
-    wanted = table.incident_id.in_(sorted(incidents)) & table.action.in_(("close", "reopen"))
+    wanted = table.incident_id.in_(names) & table.action.in_(("close", "reopen"))
     query = select(table.incident_id, table.action).where(wanted).order_by(table.id)
     last = {row.incident_id: row.action for row in connection.execute(query)}
     return {name for name, action in last.items() if action == "close"}
