@@ -27,10 +27,11 @@ _SATURATED = 4.0  # stories a bucket from which a key says no more of the pooled
 Floats = NDArray[np.float64]
 
 
-def level(rows: Rows, width_s: int) -> Floats:
-    """Stories of an average bucket."""
-    prior = _LEVEL_PRIOR_S / width_s
-    return np.asarray((rows["stories"] + _LEVEL_STORIES) / (rows["exposure"] + prior))
+def level(rows: Rows, width_s: int, coverage: float = 1.0) -> Floats:
+    """Stories of an average bucket, at a coverage."""
+    prior = _LEVEL_PRIOR_S / width_s * coverage
+    share = (rows["stories"] + _LEVEL_STORIES) / (rows["exposure"] + prior)
+    return np.asarray(coverage * share)
 
 
 def mean(rows: Rows, levels: Floats, here: Place, pool: Pool) -> Floats:
@@ -47,7 +48,7 @@ def _hour(rows: Rows, hour: int, weight: Floats, pooled: float) -> Floats:
 
 def learn(
     rows: Rows, here: Place, width_s: int, counts: Floats, means: Floats, levels: Floats,
-    normal: Floats,
+    normal: Floats, coverage: float,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Learn from one bucket of every row; `normal` is how probably it was an ordinary one.
 
@@ -63,7 +64,7 @@ def learn(
     rows["visits"][:, hour] = forget * rows["visits"][:, hour] + weight
     forget = 0.5 ** (width_s / _LEVEL_HALF_S)
     rows["stories"] = forget * rows["stories"] + weight * learned
-    rows["exposure"] = forget * rows["exposure"] + weight * means / levels
+    rows["exposure"] = forget * rows["exposure"] + weight * coverage * means / levels
     rows["known"] += 1
     says = weight * levels / (1.0 + levels / _SATURATED)
     return says * relative, says

@@ -17,7 +17,8 @@ from .incidents import Change
 from .keys import ALL, BUCKET_S, MICROSECONDS, Key, end_of
 from .rules import Surge, Turn
 from .settings import AlertsSettings
-from .shape import Pool
+from .shape import HOUR_S, place
+from .sources import Judged, Shared, by_bucket
 from .stories import First, Row, Rows, counted, firsts
 from .surprise import Surprise, likeliest
 from .watches import Matcher
@@ -45,7 +46,7 @@ class Desk:
         self,
         settings: AlertsSettings,
         states: Mapping[Key, KeyState] | None = None,
-        pool: Pool | None = None,
+        shared: Shared | None = None,
         open_ones: dict[str, Incident] | None = None,
     ) -> None:
         self._settings = settings
@@ -56,7 +57,8 @@ class Desk:
         wanted = {ALL, *(Key(topic, "") for topic in settings.topics), *watched}
         # A watch that was taken out of the settings keeps its state, and is not judged.
         wanted |= {key for key in self._states if not key.watch}
-        self._detectors = Detectors(state.fresh(0), pool or Pool())
+        self.shared = shared or Shared()
+        self._detectors = Detectors(state.fresh(0), self.shared.pool)
         self._keys: list[Key] = []
         self._meet(wanted)
 
@@ -73,29 +75,30 @@ class Desk:
         return zip(self._keys, self._detectors.rows, strict=True)
 
     @property
-    def pool(self) -> Pool:
-        """The pooled shape of the week."""
-        return self._detectors.pool
-
-    @property
     def threshold_weeks(self) -> float:
         """The surprise that opens: the desk's false alarms shared out over its keys."""
         return len(self._keys) / self._settings.false_alarms_per_week
 
     def judge(self, start: int, stop: int, rows: Rows, blind: Container[int]) -> list[Change]:
         """Judge the buckets `start <= bucket < stop`; nobody watched the `blind` ones."""
-        found = firsts(rows, start, stop, self._matcher)
+        heard = rows.between(start, stop)
+        self.shared.sources.meet(heard)
+        judged = Judged(rows, self.shared.sources)
+        found = firsts(judged, start, stop, self._matcher)
         seen: dict[int, set[Key]] = {}
         for first in found:
             seen.setdefault(first.row.bucket, set()).update(first.keys)
-        counts = counted(found, rows.between(start, stop), self._settings.rule.counts, self._matcher)
+        rule = self._settings.rule
+        counts = counted(found, judged.between(start, stop), rule.counts, self._matcher)
+        articles = by_bucket(heard)
         changes: list[Change] = []
         for bucket in range(start, stop, BUCKET_S):
             self._meet(seen.get(bucket, ()))
             before = self._detectors.rows.copy()
             self._step(bucket, counts.get(bucket, {}), watched=bucket not in blind)
             if bucket not in blind:
-                changes += self._follow(bucket, rows, before)
+                changes += self._follow(bucket, judged, before)
+                self._listen(bucket, articles.get(bucket, {}))
         return changes
 
     def _meet(self, keys: Iterable[Key]) -> None:
@@ -116,7 +119,15 @@ class Desk:
 
     def _step(self, bucket: int, counts: Mapping[Key, int], *, watched: bool) -> None:
         numbers = np.array([counts.get(key, 0) for key in self._keys], np.int64)
+        self._detectors.coverage = self.shared.sources.coverage(bucket)
         self._detectors.step(bucket, numbers, np.full(len(numbers), watched), self._pooled)
+
+    def _listen(self, bucket: int, articles: Mapping[str, int]) -> None:
+        """Learn how much each source usually says, an hour at a time."""
+        sources = self.shared.sources
+        sources.hear(articles, self.shared.pool.hours[place(bucket).hour])
+        if (bucket + BUCKET_S) % HOUR_S == 0:
+            sources.learn(bucket)
 
     def _follow(self, bucket: int, rows: Rows, before: state.Rows) -> list[Change]:
         """Open, update and resolve, the most specific keys first."""

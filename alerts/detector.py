@@ -24,12 +24,16 @@ Floats = NDArray[np.float64]
 
 
 class Detectors:
-    """The rows of some keys and their pooled shape, for buckets of one width in seconds."""
+    """The rows of some keys and their pooled shape, for buckets of one width in seconds.
+
+    `coverage`, in any unit, is how much of the news is heard now: what is normal is proportional to it.
+    """
 
     def __init__(self, rows: Rows, pool: Pool) -> None:
         self.rows = rows
         self.pool = pool
         self.width_s = pool.width_s
+        self.coverage = 1.0
         self._filter = Filter(pool.width_s)
 
     def step(
@@ -43,7 +47,7 @@ class Detectors:
         """
         rows, width = self.rows, self.width_s
         here = place(bucket, width)
-        levels = baseline.level(rows, width)
+        levels = baseline.level(rows, width, self.coverage)
         means = baseline.mean(rows, levels, here, self.pool)
         slot = bucket // width % state.RING
         rows["counts"][:, slot] = np.where(watched, counts, 0)
@@ -57,7 +61,7 @@ class Detectors:
 
     def if_counted(self, row: Rows, bucket: int, counts: NDArray[np.int64]) -> Floats:
         """Say what the surprise of a row (as it was before the bucket) would be for other counts."""
-        levels = baseline.level(row, self.width_s)
+        levels = baseline.level(row, self.width_s, self.coverage)
         means = baseline.mean(row, levels, place(bucket, self.width_s), self.pool)
         many = len(counts)
         _belief, said = self._filter.step(
@@ -114,7 +118,7 @@ class Detectors:
         rows, here = self.rows[seen], place(bucket, self.width_s)
         stories, flat = baseline.learn(
             rows, here, self.width_s, counts[seen].astype(np.float64), means[seen], levels[seen],
-            normal[seen],
+            normal[seen], self.coverage,
         )  # fmt: skip
         self.rows[seen] = rows
         teachers = pooled[seen]

@@ -31,10 +31,10 @@ from .routing import SENT, route
 from .rows import StoredRows
 from .rules import muted
 from .settings import AlertsSettings, Feedback, Receiver
-from .shape import Pool
+from .sources import Shared
 from .store import Store
 
-_pool = msgspec.msgpack.Decoder(Pool)
+_shared = msgspec.msgpack.Decoder(Shared)
 _key_state = msgspec.msgpack.Decoder(KeyState)
 _incident = msgspec.json.Decoder(Incident)
 
@@ -98,7 +98,7 @@ class Judge:
             self._advance(
                 connection,
                 {"judged_through": stop * MICROSECONDS, "expires_at": self._expiry(),
-                 "state": msgspec.msgpack.encode(desk.pool)},
+                 "state": msgspec.msgpack.encode(desk.shared)},
                 before=row.judged_through,
             )
         return (stop - start) // BUCKET_S, changes
@@ -134,10 +134,10 @@ class Judge:
     def _load(self, connection: Connection, row: Fetched[Any]) -> Desk:
         found = connection.execute(select(tables.detectors))
         states = {Key(one.topic, one.watch): _key_state.decode(one.state) for one in found}
-        pool = _pool.decode(row.state) if row.state else Pool()
+        shared = _shared.decode(row.state) if row.state else Shared()
         bodies = select(tables.incidents.c.body).where(tables.incidents.c.state == "open")
         open_ones = [_incident.decode(body) for body in connection.execute(bodies).scalars()]
-        return Desk(self._settings, states, pool, {one.id: one for one in open_ones})
+        return Desk(self._settings, states, shared, {one.id: one for one in open_ones})
 
     def _save(
         self, connection: Connection, desk: Desk, changes: Sequence[Change], through: int

@@ -6,7 +6,7 @@ import pytest
 from alerts.desk import Desk, KeyState
 from alerts.keys import ALL, BUCKET_S, MICROSECONDS, Key
 from alerts.settings import AlertsSettings, Watch
-from alerts.shape import Pool
+from alerts.sources import Shared
 from alerts.stories import MemoryRows, Row, firsts
 from alerts.watches import Matcher
 
@@ -58,7 +58,7 @@ def test_what_is_news_does_not_depend_on_where_reading_starts():
 def surge(days=17, per_hour=12):
     """Make a quiet history of days, then an hour of surge about Acme."""
     rows = [
-        row(f"q{n}", n * 7200, topic=("Legal", "Energy")[n % 2], negative=n % 3 == 0)
+        row(f"q{n}", n * 7200, topic=("Legal", "Energy")[n % 2], negative=n % 3 == 0, source=f"w{n % 4}")
         for n in range(days * 12)
     ]
     begin = days * 86_400
@@ -71,9 +71,9 @@ def surge(days=17, per_hour=12):
 
 def judge(rows, stop, step):
     """Judge in stretches of `step` buckets, storing and reading the state in between."""
-    states, pool, open_ones, changes = {}, Pool(), {}, []
+    states, shared, open_ones, changes = {}, Shared(), {}, []
     for begin in range(START, stop, step * BUCKET_S):
-        desk = Desk(SETTINGS, states, pool, open_ones)
+        desk = Desk(SETTINGS, states, shared, open_ones)
         end = min(begin + step * BUCKET_S, stop)
         near = MemoryRows(rows) if step > 50 else rows_near(rows, begin)
         changes += desk.judge(begin, end, near, ())
@@ -81,7 +81,7 @@ def judge(rows, stop, step):
             key: msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=KeyState)
             for key, state in desk.states.items()
         }
-        pool = msgspec.msgpack.decode(msgspec.msgpack.encode(desk.pool), type=Pool)
+        shared = msgspec.msgpack.decode(msgspec.msgpack.encode(desk.shared), type=Shared)
         open_ones = desk.open
     return changes, states
 
@@ -122,6 +122,19 @@ def test_evidence_is_the_most_negative_one_per_source(whole):
     """Four outlets, four headlines, all of them the first of their story."""
     incident = whole[0][-1].incident
     assert ["w0", "w1", "w2", "w3"] == sorted(one.source for one in incident.evidence)
+
+
+def test_a_jump_of_sources_opens_nothing():
+    """Ten new feeds, each as negative as the old ones: not judged for two days, then expected."""
+    rows, _stop = surge(days=30, per_hour=0)
+    rows += [
+        row(f"n{feed}-{n}", n * 7200 + 17 * feed, topic=("Legal", "Energy")[n % 2], negative=n % 3 == 0,
+            source=f"new{feed}")
+        for feed in range(10) for n in range(20 * 12, 30 * 12)
+    ]  # fmt: skip
+    desk = Desk(SETTINGS)
+    assert [] == desk.judge(START, START + 30 * 86_400, MemoryRows(rows), ())
+    assert 3 < desk.shared.sources.coverage(START + 30 * 86_400) / (1 / 24) < 15
 
 
 def test_blind_buckets_open_nothing():
