@@ -195,7 +195,8 @@ class Desk:
         warm = bool(before["known"][0] * BUCKET_S >= WARM_S)
         grade = self._settings.rule.severity(surprise.weeks, self.threshold_weeks, warm=warm)
         needs = proof.counterfactual(
-            self._detectors, before, scene.bucket, surprise, stories,
+            self._detectors.if_counted, before, self._detectors.rows[number : number + 1],
+            scene.bucket, surprise, lambda fewer: scene.negatives(key, fewer),
             threshold=self.threshold_weeks, rule=self._settings.rule,
         )
         shown = scene.proof(key, surprise, self._detectors.rows[number], needs, self._matcher)

@@ -1,18 +1,18 @@
 """What an incident rests on, and what would have had to be missing for it not to open. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wire.messages import Counterfactual, Leader, Proof
 
-from .detector import Detectors
 from .keys import BUCKET_S, WEEK_S, Key
 from .rules import Rule
 from .state import Rows
 from .stories import First, Row
-from .surprise import Surprise
+from .surprise import Surprise, likeliest
 from .watches import Matcher
 
 LEADERS = 5
@@ -57,29 +57,31 @@ def _leaders(counts: Counter[str]) -> tuple[Leader, ...]:
 
 
 def counterfactual(
-    detectors: Detectors, before: Rows, bucket: int, surprise: Surprise, stories: Sequence[Row],
+    if_counted: Callable[[Rows, Rows, int, NDArray[np.int64]], Rows], before: Rows, after: Rows,
+    bucket: int, surprise: Surprise, window: Callable[[Surprise], Sequence[Row]],
     *, threshold: float, rule: Rule,
 ) -> Counterfactual | None:  # fmt: skip
     """Name the fewest stories, the last seen first, without which the bucket would not have fired.
 
-    The bucket before did not fire, so those of this bucket are enough; each is taken away and the
-    bucket judged again, from the state before it. None where articles or origins are counted,
-    of which a story is no unit.
+    The bucket before did not fire, so those of this bucket are mostly enough; they are taken away
+    one by one and the bucket judged again, from the key's row `before` it, in the window that is
+    the likeliest then. None where it fires without any (a window turned up that has the stories),
+    and where articles or origins are counted, of which a story is no unit.
     """
-    if rule.counts != "stories":
-        return None
     last = sorted(
-        (row for row in stories if row.bucket == bucket), key=lambda row: (row.observed_at, row.id)
+        (row for row in window(surprise) if row.bucket == bucket),
+        key=lambda row: (row.observed_at, row.id),
     )
-    counts = np.arange(len(last), dtype=np.int64)
-    weeks = detectors.if_counted(before, bucket, counts) if last else counts
+    if rule.counts != "stories" or not last:
+        return None
+    rows = if_counted(before, after, bucket, np.arange(len(last), dtype=np.int64))
     for left in range(len(last) - 1, -1, -1):
         gone = {row.id for row in last[left:]}
-        rest = [row for row in stories if row.id not in gone]
-        observed = surprise.observed - len(gone)
-        fewer = Surprise(0.0, surprise.buckets, observed, surprise.expected)
-        if weeks[left] < threshold or not enough(rest, fewer, rule):
+        fewer = likeliest(rows[left], bucket, BUCKET_S, float(rows["weeks"][left]))
+        rest = [row for row in window(fewer) if row.id not in gone]
+        if fewer.weeks < threshold or not enough(rest, fewer, rule):
             return Counterfactual(
-                fires_from=observed + 1, without=tuple(row.id for row in reversed(last[left:]))
+                fires_from=surprise.observed - len(gone) + 1,
+                without=tuple(row.id for row in reversed(last[left:])),
             )
     return None
