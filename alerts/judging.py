@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy import Row as Fetched
 
 from wire.messages import Incident, encode
@@ -142,11 +142,13 @@ class Judge:
     def _save(
         self, connection: Connection, desk: Desk, changes: Sequence[Change], through: int
     ) -> None:
-        connection.execute(delete(tables.detectors))
-        connection.execute(
-            self._store.insert(tables.detectors),
-            [detector_row(key, kept, through) for key, kept in sorted(desk.states.items())],
-        )
+        insert = self._store.insert(tables.detectors)
+        columns = ("state", "observed", "expected", "upper", "surprise_weeks")
+        # No key ever goes. Not deleted and inserted: on PostgreSQL who lost the lease meanwhile
+        # would run into the rows of its successor before it is told.
+        connection.execute(insert.on_conflict_do_update(
+            index_elements=["topic", "watch"], set_={name: insert.excluded[name] for name in columns},
+        ), [detector_row(key, kept, through) for key, kept in sorted(desk.states.items())])
         last = {change.incident.id: change.incident for change in changes}
         if last:
             insert = self._store.insert(tables.incidents)

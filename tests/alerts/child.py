@@ -20,8 +20,8 @@ from alerts.settings import AlertsSettings
 from alerts.stage import Alerts
 from alerts.store import open_store
 from tests.alerts.builders import receiver
-from wire.embedded import EmbeddedLog
 from wire.metrics import StageMetrics
+from wire.opening import open_log
 
 SETTINGS = AlertsSettings(
     topics=("Energy", "Legal"), batch_articles=300, batch_wait_s=0.05, buckets_per_transaction=200,
@@ -77,20 +77,24 @@ class Mortal:
         return self._inner.__exit__(*what)
 
 
-def work(home: Path, last: int, through: int) -> None:
+def work(
+    home: Path, last: int, through: int, settings: AlertsSettings = SETTINGS, *,
+    log: str = "embedded", store: str = "",
+) -> None:
     """Count and judge until everything before `through` is judged, or die."""
     steps = Steps(last)
     stop = threading.Event()
     registry = CollectorRegistry()
-    with EmbeddedLog(home / "log.db") as log, open_store(f"sqlite:///{home}/store.db") as store:
+    url = store or f"sqlite:///{home}/store.db"
+    with open_log(log, home, f"{home.name}.") as records, open_store(url) as opened:
         stage = Alerts(
-            Mortal(log, steps, ("append",)), Mortal(store, steps, ()), SETTINGS,
+            Mortal(records, steps, ("append",)), Mortal(opened, steps, ()), settings,
             AlertsMetrics(registry), StageMetrics(registry), lambda: datetime(2024, 1, 1, tzinfo=UTC),
             receivers=[receiver("desk")],
         )
         thread = threading.Thread(target=stage.run, args=(stop,))
         thread.start()
-        while thread.is_alive() and report.judged_through(store) < through:
+        while thread.is_alive() and report.judged_through(opened) < through:
             time.sleep(0.05)
         stop.set()
         thread.join()
