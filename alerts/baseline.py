@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .keys import DAY_S
-from .shape import Place, Pool, forgetting
+from .shape import Place, Pool, forgetting, narrow
 from .state import Rows
 
 _LEVEL_HALF_S = 3 * DAY_S
@@ -36,7 +36,8 @@ def level(rows: Rows, width_s: int, coverage: float = 1.0) -> Floats:
 
 def mean(rows: Rows, levels: Floats, here: Place, pool: Pool) -> Floats:
     """Stories that are normal in the bucket at this place of the week."""
-    weight = np.clip(_OWN_STORIES / levels, _OWN_BUCKETS_MIN, _OWN_BUCKETS_MAX)
+    weeks = narrow(pool.width_s)
+    weight = np.clip(_OWN_STORIES / levels, _OWN_BUCKETS_MIN * weeks, _OWN_BUCKETS_MAX * weeks)
     low, high = (_hour(rows, at, weight, pool.hours[at]) for at in (here.low, here.high))
     return np.maximum(levels * (low + (high - low) * here.part), 1e-6)
 
@@ -66,7 +67,7 @@ def learn(
     rows["stories"] = forget * rows["stories"] + weight * learned
     rows["exposure"] = forget * rows["exposure"] + weight * coverage * means / levels
     rows["known"] += 1
-    says = weight * levels / (1.0 + levels / _SATURATED)
+    says = weight * levels / (1.0 + levels * narrow(width_s) / _SATURATED)
     return says * relative, says
 
 

@@ -23,6 +23,7 @@ STATES = 2 + _BURSTS * len(_LENGTHS_S)
 BELIEF = (len(WORLDS), STATES, LEVELS)
 _BETWEEN_BURSTS_S = 40 * 3600.0
 _BETWEEN_QUIET_DAYS_S, _QUIET_S = 20 * 86_400.0, 200 * 300.0
+_MOST_TURNED = 0.5  # in wider buckets more than one of the coins is turned
 _FORGET = np.float32(1e-5)  # a bucket's share of belief that begins anew: worlds may change
 
 Belief = NDArray[np.float32]
@@ -47,6 +48,23 @@ def _weights() -> Belief:
     return np.array([math.comb(points, k) * 0.5**points for k in range(LEVELS)], np.float32)
 
 
+def _mixing(turns: NDArray[np.float64]) -> Belief:
+    """Return, per world, how likely each level is followed by each where all coins are turned at once.
+
+    From k heads: those of k coins that stay, and those of the others that are turned.
+    """
+    points = LEVELS - 1
+    rows = []
+    for turned in turns:
+        coin = {True: np.array([turned, 1.0 - turned]), False: np.array([1.0 - turned, turned])}
+        for level in range(LEVELS):
+            row = np.ones(1)
+            for number in range(points):
+                row = np.convolve(row, coin[number < level])
+            rows.append(row)
+    return np.array(rows, np.float32).reshape(len(turns), LEVELS, LEVELS)
+
+
 class Filter:
     """The model for buckets of one width, in seconds."""
 
@@ -58,6 +76,7 @@ class Filter:
         self._stay = (1.0 - turns * (LEVELS - 1)).astype(np.float32).reshape(-1, 1, 1)
         self._up = (turns * (LEVELS - 1 - points)).astype(np.float32).reshape(shape)[:, :, :-1]
         self._down = (turns * points).astype(np.float32).reshape(shape)[:, :, 1:]
+        self._mix = _mixing(turns[:, 0]) if (turns * (LEVELS - 1)).max() > _MOST_TURNED else None
         ends = [min(width_s / length, 1.0) for length in _LENGTHS_S]
         self._end = np.array(ends * _BURSTS, np.float32).reshape(-1, 1)
         self._begin = np.float32(min(width_s / _BETWEEN_BURSTS_S, 0.2) / (STATES - 2))
@@ -85,9 +104,12 @@ class Filter:
 
     def _pass(self, belief: Belief) -> Belief:
         """Let a bucket's time pass: volume wanders, bursts and quiet days begin and end."""
-        moved = belief * self._stay
-        moved[..., 1:] += belief[..., :-1] * self._up
-        moved[..., :-1] += belief[..., 1:] * self._down
+        if self._mix is None:
+            moved = belief * self._stay
+            moved[..., 1:] += belief[..., :-1] * self._up
+            moved[..., :-1] += belief[..., 1:] * self._down
+        else:
+            moved = belief @ self._mix
         normal, quiet, bursts = moved[:, :, 0], moved[:, :, 1], moved[:, :, 2:]
         ended = (bursts * self._end).sum(2) + quiet * self._quiet_end
         begun = normal * self._begin

@@ -1,23 +1,27 @@
 """Counts that somebody else made, judged as ours are: any keys, any constant width of bins. Pure."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import state
-from .detector import Detectors
-from .errors import CountsError
-from .keys import DAY_S
+from .detector import SILENT_BUCKETS, SILENT_S, Detectors
 from .rules import Rule, Surge
-from .shape import Pool
+from .shape import HOUR_S, Pool
 from .surprise import likeliest
 
 # A bin is calm or not: an incident that lingered would be an alarm of its own in the next hour.
 AT_ONCE = Rule(min_stories=1, calm_s=0)
-_RECORD_WEEKS = 4.0  # a surprise from which its size counts
+_NEAR = 0.1  # jitter of less than this share of a bin moves no grid
+# Seconds; counts are made for widths like these, and jitter must not make 901 of 900.
+_USUAL_WIDTHS = tuple(
+    part * unit
+    for unit, parts in ((1, (1, 5, 10, 15, 20, 30)), (60, (1, 2, 5, 10, 15, 20, 30)),
+                        (HOUR_S, (1, 2, 3, 4, 6, 8, 12, 24, 168)))
+    for part in parts
+)  # fmt: skip
 
 
 class Judged(NamedTuple):
@@ -28,26 +32,57 @@ class Judged(NamedTuple):
     alert: bool
 
 
-def width_of(times: Mapping[str, Sequence[int]]) -> int:
-    """Return the width of the bins, in seconds: the most common step of a key to its next row.
+class Grid(NamedTuple):
+    """Bins of `width_s` seconds that start at `phase` seconds and whole widths from it."""
 
-    `times` are each key's, ascending. Raises CountsError where no key has two times, or where bins
-    are wider than a day.
+    width_s: int
+    phase: int
+
+    def starts(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the nearest start of a bin to each time."""
+        nearest = (times - self.phase + self.width_s // 2) // self.width_s
+        return np.asarray(nearest * self.width_s + self.phase)
+
+
+def grid_of(times: NDArray[np.int64], keys: NDArray[np.int64]) -> Grid:
+    """Find the grid on which rows (a time in seconds and a key each) lie, but for some jitter.
+
+    The width is the most common step of a key to its next time; where no key has two times, of
+    all times; an hour where there is only one. A width or a phase that is nearly a usual one is that.
     """
-    steps: Counter[int] = Counter()
-    for own in times.values():
-        steps.update(later - one for one, later in pairwise(own) if later > one)
-    if not steps:
-        raise CountsError("no key has two times: the width of a bin cannot be told")
-    width = min(steps, key=lambda step: (-steps[step], step))
-    if width > DAY_S:
-        raise CountsError(f"bins of {width} s: they must be a day wide at most")
-    return width
+    order = np.lexsort((times, keys))
+    steps = np.diff(times[order])[np.diff(keys[order]) == 0]
+    steps = steps[steps > 0]
+    if not len(steps):
+        steps = np.diff(np.unique(times))
+    if not len(steps):
+        return Grid(HOUR_S, int(times[0]) % HOUR_S if len(times) else 0)
+    width = _usual(steps)
+    phases, often = np.unique(times % width, return_counts=True)
+    phase = int(phases[often.argmax()])
+    return Grid(width, 0 if min(phase, width - phase) <= _NEAR * width else phase)
+
+
+def _usual(steps: NDArray[np.int64]) -> int:
+    """Return the most common step, or the usual width near which steps are the most common.
+
+    A step that most others are exactly is taken as it is.
+    """
+    found, often = np.unique(steps, return_counts=True)
+    most = int(often.argmax())
+    if 2 * often[most] > len(steps):
+        return int(found[most])
+    near = [int(often[abs(found - usual) <= _NEAR * usual].sum()) for usual in _USUAL_WIDTHS]
+    best = int(np.argmax(near))
+    return _USUAL_WIDTHS[best] if near[best] > often[most] else int(found[most])
 
 
 class Judge:
     """Judges bins of one width in order of time; keys may join at any time.
 
+    A key is listened to for two days (24 bins at least) before anything is said, as in the desk; it
+    is then learned from at once, from the level that it showed: counts may be of any size, and a
+    level that began at none would take the first of them for a rhythm of the week.
     `false_alarms_per_week` is for the whole desk; None means one for each key.
     """
 
@@ -59,6 +94,7 @@ class Judge:
         self._budget = false_alarms_per_week
         self._keys: dict[str, int] = {}
         self._surges: list[Surge] = []
+        self._young: dict[str, dict[int, int]] = {}  # what was heard so far
         self._detectors = Detectors(state.fresh(0), Pool(width_s=width_s))
 
     @property
@@ -69,22 +105,26 @@ class Judge:
     def step(self, start: int, counts: Mapping[str, int]) -> dict[str, Judged]:
         """Judge one bin (its start, in seconds since 1970); keys without a count were not watched."""
         self._meet(counts)
-        numbers = np.zeros(len(self._keys), np.int64)
-        watched = np.zeros(len(self._keys), bool)
-        for key, count in counts.items():
-            numbers[self._keys[key]], watched[self._keys[key]] = count, True
-        self._detectors.step(start, numbers, watched, np.ones(len(numbers), bool))
-        return dict(self._decided(start, counts))
+        grown = {key: count for key, count in counts.items() if key not in self._young}
+        self._advance(self._detectors, start, grown, self._keys)
+        said = dict(self._decided(start, grown))
+        heard = [key for key in counts if key in self._young]
+        for key in heard:
+            before = self._young[key]
+            said[key] = Judged(sum(before.values()) / max(len(before), 1), 0.0, alert=False)
+            before[start] = counts[key]
+        self._grow([key for key in heard if self._enough(len(self._young[key]))])
+        return said
 
     def _decided(self, start: int, counts: Mapping[str, int]) -> Iterator[tuple[str, Judged]]:
         threshold = self.threshold_weeks
-        for key in counts:
+        for key, count in counts.items():
             number = self._keys[key]
             row = self._detectors.rows[number]
             weeks = float(row["weeks"])
             surge = self._surges[number]
             if surge.on or weeks >= threshold:
-                enough = self._rule.min_stories <= 1 or (
+                enough = count >= self._rule.min_stories or (
                     likeliest(row, start, self._width_s, weeks).observed >= self._rule.min_stories
                 )
                 surge, _turn = surge.turn(weeks, threshold, self._rule, self._width_s, enough=enough)
@@ -99,15 +139,43 @@ class Judge:
         for key in new:
             self._keys[key] = len(self._keys)
             self._surges.append(Surge())
+            self._young[key] = {}
         self._detectors = Detectors(rows, self._detectors.pool)
+
+    def _enough(self, bins: int) -> bool:
+        return bins >= SILENT_BUCKETS and bins * self._width_s >= SILENT_S
+
+    def _grow(self, keys: Sequence[str]) -> None:
+        """Learn from all that was heard of keys that are young no more."""
+        if not keys:
+            return
+        heard = {key: self._young.pop(key) for key in sorted(keys)}
+        rows = state.fresh(len(heard))
+        rows["stories"] = [
+            sum(counts.values()) / len(counts) * HOUR_S / self._width_s for counts in heard.values()
+        ]  # an hour's worth: as much as the level before anything was seen weighs
+        learning = Detectors(rows, self._detectors.pool)
+        numbers = {key: number for number, key in enumerate(heard)}
+        for start in sorted(set().union(*heard.values())):
+            here = {key: counts[start] for key, counts in heard.items() if start in counts}
+            self._advance(learning, start, here, numbers)
+        self._detectors.rows[[self._keys[key] for key in heard]] = learning.rows
+
+    @staticmethod
+    def _advance(
+        detectors: Detectors, start: int, counts: Mapping[str, int], numbers: Mapping[str, int]
+    ) -> None:
+        values = np.zeros(len(numbers), np.int64)
+        watched = np.zeros(len(numbers), bool)
+        for key, count in counts.items():
+            values[numbers[key]], watched[numbers[key]] = count, True
+        detectors.step(start, values, watched, np.ones(len(values), bool))
 
 
 def score(weeks: float, size: float) -> float:
     """Put surprise into one number for all keys, rising: weeks / (1 + weeks), so .5 is once a week.
 
-    Beyond once in four weeks surprise says little more, and what is the largest count of its key in
-    24 hours scores 1 and how large it is, in the key's own usual deviations.
+    Beyond once in four weeks surprise says little more, and what is the largest such count of its key
+    in 24 hours scores 1 and how large it is, in the key's own usual deviations.
     """
-    if weeks >= _RECORD_WEEKS and size > 0:
-        return 1.0 + size
-    return weeks / (1.0 + weeks)
+    return 1.0 + size if size > 0 else weeks / (1.0 + weeks)

@@ -66,6 +66,14 @@ def forgetting(width_s: int, per_visit: float = 1.0) -> float:
     return float(0.5 ** (1.0 / (max(HOUR_S // width_s, 1) * per_visit * _FORGET_WEEKS)))
 
 
+def narrow(width_s: int) -> float:
+    """Return what part of an hour's weight a bucket has, in fives of minutes: wider ones count for more.
+
+    How much is to be seen before it outweighs what was believed is a matter of weeks, not of buckets.
+    """
+    return BUCKET_S / min(max(width_s, BUCKET_S), HOUR_S)
+
+
 class Pool(msgspec.Struct):
     """The pooled shape: forgetting sums of stories and of what they would be in a flat week."""
 
@@ -84,9 +92,10 @@ class Pool(msgspec.Struct):
         self.flat[hour] = own * self.flat[hour] + flat
         self.kind_stories[kind] = shared * self.kind_stories[kind] + stories / DEFAULT[hour]
         self.kind_flat[kind] = shared * self.kind_flat[kind] + flat
-        weight = _DEFAULT_STORIES + _DEFAULT_BUCKETS * flat
+        buckets = narrow(self.width_s) * flat
+        weight = _DEFAULT_STORIES + _DEFAULT_BUCKETS * buckets
         of_kind = (self.kind_stories[kind] + weight) / (self.kind_flat[kind] + weight)
-        weight = _KIND_STORIES + _KIND_BUCKETS * flat
+        weight = _KIND_STORIES + _KIND_BUCKETS * buckets
         self.hours[hour] = (self.stories[hour] + weight * DEFAULT[hour] * of_kind) / (
             self.flat[hour] + weight
         )

@@ -7,18 +7,18 @@ stands and adds three columns. What is decided of a bin depends on bins up to it
 import csv
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from alerts.counts import AT_ONCE, Judge, width_of
+from alerts.counts import AT_ONCE, Judge, grid_of
 from alerts.errors import CountsError
 from alerts.rules import Rule
 
@@ -49,7 +49,7 @@ def run(source: Path, out: Path, rule: Rule | None, false_alarms_per_week: float
     with part.open("w", encoding="utf-8", newline="") as target, _rows(source) as (header, rows):
         writer = csv.writer(target, lineterminator="\n")
         writer.writerow([*header, *ADDED])
-        for row, (expected, score, alert) in zip(rows, said, strict=True):
+        for (_line, row), (expected, score, alert) in zip(rows, said, strict=True):
             writer.writerow([*row, f"{expected:.6g}", f"{score:.9g}", int(alert)])
     part.replace(out)
     return len(said)
@@ -62,15 +62,15 @@ def read(source: Path) -> Counts:
     times, keys, counts = array("q"), array("q"), array("q")
     with _rows(source) as (header, rows):
         at, of, many = (header.index(name) for name in COLUMNS)
-        for line, row in enumerate(rows, 2):
+        for line, row in rows:
             try:
                 stamp = known.get(row[at])
                 if stamp is None:
                     stamp = known[row[at]] = _seconds(row[at])
                 times.append(stamp)
                 counts.append(_count(row[many]))
-            except (ValueError, IndexError, OverflowError) as error:
-                raise CountsError(f"{source}, row {line}: {_wrong(row, error)}") from None
+            except ValueError as error:
+                raise CountsError(f"{source}, row {line}: {error}") from None
             keys.append(numbers.setdefault(row[of], len(numbers)))
     return Counts(_array(times), _array(keys), _array(counts), tuple(numbers))
 
@@ -79,18 +79,14 @@ def _array(values: "array[int]") -> NDArray[np.int64]:
     return np.array(values, np.int64)
 
 
-def _wrong(row: list[str], error: Exception) -> str:
-    if len(row) < len(COLUMNS):
-        return f"{len(row)} cells, needed are time, key and count"
-    return str(error)
-
-
 def _seconds(text: str) -> int:
+    """Read a time; a number alone is refused, for what looks like a date may be an epoch."""
+    epoch = text.strip().isdecimal() and len(text.strip()) != len("20240131")
     try:
-        time = datetime.fromisoformat(text.strip())
-    except ValueError:
+        time = datetime.fromisoformat("" if epoch else text.strip())
+        return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no time: write it as 2024-01-31T09:05:00Z") from None
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
 
 
 def _count(text: str) -> int:
@@ -104,23 +100,36 @@ def _count(text: str) -> int:
 
 
 @contextmanager
-def _rows(source: Path) -> Iterator[tuple[list[str], Iterator[list[str]]]]:
-    """Open the file: its header and its rows, blank lines left out."""
-    with source.open(encoding="utf-8-sig", newline="") as file:
-        rows = (row for row in csv.reader(_decoded(file, source)) if row)
-        header = next(rows, [])
+def _rows(source: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
+    """Open the file: its header and its rows by number (the header is row 1); blank lines are none."""
+    with source.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        rows = _parsed(file, source)
+        _first, header = next(rows, (1, []))
         if missing := [name for name in COLUMNS if name not in header]:
             raise CountsError(
                 f"{source} has no column {', '.join(missing)}: its columns are {', '.join(header) or 'none'}"
             )
-        yield header, rows
+        yield header, ((number, _fitted(source, number, row, len(header))) for number, row in rows)
 
 
-def _decoded(file: TextIO, source: Path) -> Iterator[str]:
+def _parsed(lines: Iterable[str], source: Path) -> Iterator[tuple[int, list[str]]]:
+    number = 0
     try:
-        yield from file
-    except UnicodeDecodeError as error:
-        raise CountsError(f"{source} is not UTF-8: {error.reason} at byte {error.start}") from None
+        for number, row in enumerate(filter(None, csv.reader(lines)), 1):
+            if not "".join(row).isascii():
+                "".join(row).encode()
+            yield number, row
+    except UnicodeEncodeError:  # a byte that was no UTF-8 stands as a lone surrogate
+        raise CountsError(f"{source}, row {number}: not UTF-8; save the file in that encoding") from None
+    except csv.Error as error:
+        raise CountsError(f"{source}, row {number + 1}: not CSV: {error}") from None
+
+
+def _fitted(source: Path, number: int, row: list[str], cells: int) -> list[str]:
+    """Give a row as many cells as the header has, so that what is added stands in its columns."""
+    if any(row[cells:]):
+        raise CountsError(f"{source}, row {number}: {len(row)} cells, but the header has {cells}")
+    return row[:cells] + [""] * (cells - len(row))
 
 
 def judge(found: Counts, rule: Rule, false_alarms_per_week: float | None) -> list[tuple[float, float, bool]]:
@@ -131,7 +140,8 @@ def judge(found: Counts, rule: Rule, false_alarms_per_week: float | None) -> lis
     said: list[tuple[float, float, bool]] = [(0.0, 0.0, False)] * len(found.times)
     if not said:
         return said
-    width, starts = _grid(found)
+    grid = grid_of(found.times, found.keys)
+    width, starts = grid.width_s, grid.starts(found.times)
     judging = Judge(width, rule, false_alarms_per_week)
     order = np.argsort(starts, kind="stable")
     edges = np.flatnonzero(np.diff(starts[order], prepend=starts[order[0]] - 1))
@@ -153,13 +163,3 @@ def judge(found: Counts, rule: Rule, false_alarms_per_week: float | None) -> lis
             said[row] = verdicts[found.names[found.keys[row]]]
     return said
 
-
-def _grid(found: Counts) -> tuple[int, NDArray[np.int64]]:
-    """Return the width of a bin and each row's bin: times are put on the nearest point of a grid."""
-    times: dict[str, list[int]] = {}
-    for key, name in enumerate(found.names):
-        times[name] = np.sort(found.times[found.keys == key]).tolist()
-    width = width_of(times)
-    phases, often = np.unique(found.times % width, return_counts=True)
-    phase = int(phases[often.argmax()])
-    return width, (found.times - phase + width // 2) // width * width + phase
