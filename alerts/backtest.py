@@ -7,7 +7,8 @@ from wire.messages import Incident
 
 from .desk import Desk
 from .hours import Hour, hour_of
-from .keys import BUCKET_S, MICROSECONDS, Key, microseconds
+from .keys import BUCKET_S, MICROSECONDS, Key, bucket_of, microseconds
+from .mentions import mentioned
 from .settings import AlertsSettings
 from .shape import HOUR_S
 from .stories import MemoryRows, Row
@@ -63,10 +64,15 @@ def backtest(
 ) -> Backtest:
     """Judge the buckets `start <= bucket < stop` over rows.
 
-    `blind` names the buckets that nobody watched. Late and backfill rows must not be given.
+    `blind` names the buckets that nobody watched. Late and backfill rows must not be given. Rows
+    before `start` are what judge and mentions know of copies.
     """
+    rows = list(rows)
     desk, memory = Desk(settings), MemoryRows(rows)
-    found: dict[str, Incident] = {}
+    found = {
+        one.id: one for one in mentioned(rows, settings)
+        if start <= bucket_of(microseconds(one.opened_at)) < stop
+    }
     hours: dict[Key, list[Hour]] = {}
     begin = start
     while begin < stop:

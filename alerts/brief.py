@@ -83,6 +83,7 @@ def _passed(one: Incident) -> Passed:
         id=one.id, name=key_of(one).shown, state=one.state, severity=one.severity,
         opened_at=one.opened_at, resolved_at=one.resolved_at, observed=one.observed,
         expected=one.expected, headline=one.evidence[0] if one.evidence else None,
+        rule=one.rule,
     )  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 """Counting, exactly once: one fenced transaction per batch.
 
-Position, ids, rows, sums and watermarks are committed together or not at all. Who comes
-late with the same records finds the position moved, and is sent back.
+Position, ids, rows, mentions with their letters, sums and watermarks are committed together or
+not at all. Who comes late with the same records finds the position moved, and is sent back.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
@@ -16,27 +17,46 @@ from wire.log import Position, Span
 from . import tables
 from .counting import Item, Tally, arrival_of, tally
 from .errors import StaleError
+from .incidents import Change
 from .keys import ALL, Key
-from .settings import AlertsSettings
+from .mentioning import Mentioning
+from .settings import AlertsSettings, Receiver
 from .store import Store
 from .watches import Matcher
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The rows that a batch added; duplicates are not among them."""
+    """The rows that a batch added, without duplicates, and the mentions that it told."""
 
     rows: tuple[dict[str, Any], ...]
+    changes: tuple[Change, ...] = ()
+
+
+def wall() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
 
 
 class Counter:
-    """Counts batches of one stream into a store."""
+    """Counts batches of one stream into a store, and tells receivers of mentions.
 
-    def __init__(self, store: Store, stream: str, settings: AlertsSettings) -> None:
+    `clock`, which may be virtual, stamps their letters.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        stream: str,
+        settings: AlertsSettings,
+        clock: Callable[[], datetime] = wall,
+        receivers: Sequence[Receiver] = (),
+    ) -> None:
         self._store = store
         self._stream = stream
         self._settings = settings
         self._matcher = Matcher(settings.watches)
+        self._mentioning = Mentioning(store, settings, self._matcher, receivers, clock)
 
     def position(self, partition: int) -> Position | None:
         """Say where counting goes on in a partition; None where it has not begun."""
@@ -65,10 +85,11 @@ class Counter:
                 items, before, self._matcher, settings.allowed_lateness_s, settings.blind_after_s
             )
             rows = self._new_rows(connection, added)
+            told = self._mentioning.note(connection, rows)
             self._add_sums(connection, rows, added.watches)
             self._add_health(connection, added)
             self._set_watermarks(connection, before, added.watermarks)
-        return Counted(tuple(rows))
+        return Counted(tuple(rows), tuple(told))
 
     def _fence(self, connection: Connection, span: Span) -> None:
         table = tables.positions

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from .surprise import Surprise
 MAX_EVIDENCE = 10
 MERGE_BUCKETS = 12  # keys that open within an hour of each other on the same stories are one
 SHARED = 0.5
+MENTION = "mention"  # the rule of incidents that are one story
 
 Event = Literal["opened", "updated", "resolved"]
 
@@ -32,6 +33,17 @@ class Change(msgspec.Struct, frozen=True):
 def key_of(incident: Incident) -> Key:
     """Name the key of an incident."""
     return Key(incident.topic or "", incident.watch or "")
+
+
+def stored(incident: Incident) -> dict[str, Any]:
+    """Write an incident as its row in the store."""
+    key, ended = key_of(incident), incident.resolved_at
+    return {
+        "id": incident.id, "topic": key.topic, "watch": key.watch, "state": incident.state,
+        "severity": incident.severity, "opened_at": microseconds(incident.opened_at),
+        "resolved_at": microseconds(ended) if ended else None,
+        "body": msgspec.json.encode(incident),
+    }  # fmt: skip
 
 
 def incident_id(key: Key, opened_at: int) -> str:
@@ -150,10 +162,16 @@ def alert(change: Change, feedback: dict[str, str] | None = None) -> Alert:
     )
 
 
+def _headline(one: Evidence) -> str:
+    return f'negative story ({one.negative:.0%}) - "{one.title[:120]}" - {one.source}'
+
+
 def line(change: Change) -> str:
     """Say it in one line, as a trader reads it on a phone."""
     incident = change.incident
     name = key_of(incident).shown
+    if incident.rule == MENTION:
+        return f"{incident.severity.upper()} {name}: {_headline(incident.evidence[0])}"
     if change.event == "resolved":
         return f"RESOLVED {name}: negative news is back to normal"
     maybe = " (provisional: still learning)" if incident.provisional else ""

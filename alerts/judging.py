@@ -23,7 +23,7 @@ from .desk import Desk, KeyState
 from .errors import StaleError
 from .feedback import links
 from .hours import hour_of
-from .incidents import Change, alert, key_of
+from .incidents import Change, alert, stored
 from .keys import BUCKET_S, MICROSECONDS, Key, microseconds, moment
 from .mailbox import told
 from .operations import closed
@@ -155,7 +155,7 @@ class Judge:
             columns = ("state", "severity", "resolved_at", "body")
             connection.execute(insert.on_conflict_do_update(
                 index_elements=["id"], set_={name: insert.excluded[name] for name in columns},
-            ), [_incident_row(incident) for incident in last.values()])
+            ), [stored(incident) for incident in last.values()])
         silent = closed(connection, [one.incident.id for one in changes if one.event == "updated"])
         letters: list[dict[str, Any]] = []
         known = told(connection, [one.incident.id for one in changes if one.event == "resolved"])
@@ -226,15 +226,4 @@ def detector_row(key: Key, kept: KeyState, through: int) -> dict[str, Any]:
         "topic": key.topic, "watch": key.watch, "state": msgspec.msgpack.encode(kept),
         "observed": hour.observed, "expected": hour.expected, "upper": hour.upper,
         "surprise_weeks": float(shown["weeks"]),
-    }
-
-
-def _incident_row(incident: Incident) -> dict[str, Any]:
-    key = key_of(incident)
-    ended = incident.resolved_at
-    return {
-        "id": incident.id, "topic": key.topic, "watch": key.watch, "state": incident.state,
-        "severity": incident.severity, "opened_at": microseconds(incident.opened_at),
-        "resolved_at": microseconds(ended) if ended else None,
-        "body": msgspec.json.encode(incident),
     }

@@ -33,6 +33,7 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True):
     observed: int
     expected: float
     headline: Evidence | None = None
+    rule: str = "surge"
 
 
 class Mover(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,9 +73,12 @@ class Mute(Frozen):
 
 
 def muted(incident: Incident, mutes: Sequence[Mute], at: dt.datetime) -> bool:
-    """Whether nobody is to be told of an incident at this (observed) time."""
+    """Whether nobody is to be told of an incident at this (observed) time.
+
+    A mention has a topic and a watch: a mute of either is enough.
+    """
     return any(
-        (incident.topic or "", incident.watch or "") == (mute.topic, mute.watch)
+        (incident.topic == mute.topic if mute.topic else incident.watch == mute.watch)
         and (mute.until is None or at < mute.until)
         for mute in mutes
     )

@@ -1,14 +1,14 @@
 """The stage: count what was scored, judge what closed, until told to stop.
 
 The durable steps, never in another order: 1. take, 2. set broken records aside (append to
-dead-letters), 3. count (commit), 4. settle, 5. judge (commit). After a crash between any
-two of them the next start repeats from the store's position, and nothing counts twice.
+dead-letters), 3. count and tell mentions (commit), 4. settle, 5. judge (commit). After a crash
+between any two of them the next start repeats from the store's position, and nothing counts twice.
 """
 
 import threading
 import time
 from collections import Counter as Tallies
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -23,6 +23,7 @@ from . import answers, report
 from .counter import Counter
 from .counting import Dead, dead_id, read
 from .errors import StaleError, StoreBusyError
+from .incidents import Change
 from .judging import Judge
 from .keys import MICROSECONDS
 from .metrics import AlertsMetrics
@@ -66,7 +67,7 @@ class Alerts:
         self._metrics = metrics
         self._stages = stages
         self._clock = clock
-        self._counter = Counter(store, STREAM, settings)
+        self._counter = Counter(store, STREAM, settings, clock, receivers)
         self._judge = Judge(store, STREAM, settings, clock, receivers)
         self._judging = False
         self._pruning: Iterator[int] | None = None
@@ -122,6 +123,7 @@ class Alerts:
         counted = self._counter.count(batch.spans, items)
         for one in dead:
             self._stages.dead_letter(STAGE, one.reason)
+        self._tell(counted.changes)
         tallies = Tallies((row["topic"], row["sentiment"]) for row in counted.rows)
         for (topic, sentiment), articles in tallies.items():
             self._metrics.counted(topic, sentiment, articles)
@@ -155,17 +157,21 @@ class Alerts:
 
     def _judge_step(self) -> bool:
         buckets, changes = self._judge.step()
+        self._tell(changes)
+        if buckets:
+            self._renewed_at = time.monotonic()
+        return buckets > 0
+
+    def _tell(self, changes: Iterable[Change]) -> None:
         for change in changes:
             if change.event:
                 self._metrics.incident(change.event)
                 incident = change.incident
                 _log.info(
-                    f"incident.{change.event}", incident=incident.id, topic=incident.topic,
-                    watch=incident.watch, severity=incident.severity, observed=incident.observed,
+                    f"incident.{change.event}", incident=incident.id, rule=incident.rule,
+                    topic=incident.topic, watch=incident.watch, severity=incident.severity,
+                    observed=incident.observed,
                 )
-        if buckets:
-            self._renewed_at = time.monotonic()
-        return buckets > 0
 
     def _renew(self) -> None:
         if time.monotonic() - self._renewed_at > self._settings.lease_s / 3:

@@ -118,6 +118,15 @@ incidents = Table(
     Index("incidents_by_time", "opened_at", "id"),
 )
 
+# Stories that were told of a watch, and by which article. They stay: a row is two ids and a time, and
+# what was told is not told again, whatever became of articles and incidents.
+mentions = Table(
+    "mentions", metadata,
+    Column("incident_id", String(64), primary_key=True),
+    Column("observed_at", BigInteger, nullable=False),
+    Column("article_id", String(200), nullable=False),
+)
+
 # One row per alert and receiver; `id` is the message id and stays over retries.
 outbox = Table(
     "outbox", metadata,

@@ -121,6 +121,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
     `observed` and `expected` are negative stories in the window that opened it (its worst
     window, once updated); `surprise_weeks` is how rare that is: once in so many weeks.
+    Of the `rule` "mention" it is one story about a watch, over as soon as it is told: observed 1,
+    expected and rarity 0, and a `topic` beside the watch.
     """
 
     id: str
@@ -137,6 +139,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     surprise_weeks: float
     evidence: tuple[Evidence, ...] = ()
     proof: Proof | None = None
+    rule: str = "surge"
 
 
 class Alert(Message, frozen=True, kw_only=True, tag="alert"):

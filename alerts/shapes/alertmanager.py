@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from alerts.incidents import MENTION
 from wire.messages import Alert, Incident
 
 from .content import facts_of, headlines, name_of, plain
@@ -20,6 +21,9 @@ NAME = "NewsquakeIncident"
 # An alert without an end is taken for resolved after the server's resolve_timeout (5 minutes),
 # unless it is sent again and again. We send once, and say when it ends; this is the latest.
 LONGEST = timedelta(days=7)
+# A mention is over when it is told, and an alert that is over when it comes is told to nobody.
+# Alertmanager repeats what still fires after four hours, so it fires no longer.
+MENTION_LASTS = timedelta(hours=4)
 
 
 def shape(alerts: Sequence[Alert]) -> bytes:
@@ -59,4 +63,6 @@ def _annotations(alert: Alert) -> dict[str, str]:
 
 
 def _end(incident: Incident) -> datetime:
+    if incident.rule == MENTION:
+        return incident.opened_at + MENTION_LASTS
     return incident.resolved_at or incident.opened_at + LONGEST

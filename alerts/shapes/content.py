@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from alerts.incidents import key_of
+from alerts.incidents import MENTION, key_of
 from alerts.payloads import Brief, Group, Mover, Passed, Payload, Sources
 from wire.messages import Alert, Incident
 
@@ -99,6 +99,8 @@ def clock(moment: datetime) -> str:
 
 def facts_of(incident: Incident) -> tuple[tuple[str, str], ...]:
     """The figures behind an incident, each with its name."""
+    if incident.rule == MENTION:
+        return _mention_facts(incident)
     found = [
         ("Severity", incident.severity + (" (provisional)" if incident.provisional else "")),
         ("Negative stories", f"{incident.observed}, {incident.expected:.1f} expected"),
@@ -108,6 +110,16 @@ def facts_of(incident: Incident) -> tuple[tuple[str, str], ...]:
     if incident.resolved_at is not None:
         found.append(("Resolved", clock(incident.resolved_at)))
     return (*found, *_proof(incident))
+
+
+def _mention_facts(incident: Incident) -> tuple[tuple[str, str], ...]:
+    likely = ", ".join(f"{one.negative:.0%}" for one in incident.evidence)
+    return (
+        ("Severity", incident.severity),
+        ("Negative", likely),
+        ("Topic", plain(incident.topic or "", 200) or "(no name)"),
+        ("Seen", clock(incident.opened_at)),
+    )
 
 
 def _proof(incident: Incident) -> list[tuple[str, str]]:
@@ -180,12 +192,18 @@ def _brief(brief: Brief) -> Content:
 
 
 def _passed(one: Passed) -> Line:
-    until = f", resolved {clock(one.resolved_at)}" if one.resolved_at else ", still open"
-    text = f"{one.severity.upper()} {plain(one.name, 200)}: {one.observed} negative stories"
-    shown = f"{text}, {one.expected:.1f} expected; opened {clock(one.opened_at)}{until}"
+    shown = f"{one.severity.upper()} {plain(one.name, 200)}: {_happened(one)}"
     if one.headline is None:
         return Line(shown)
     return Line(shown, web(one.headline.link), plain(one.headline.title, 150))
+
+
+def _happened(one: Passed) -> str:
+    if one.rule == MENTION:
+        return f"negative story, {clock(one.opened_at)}"
+    until = f", resolved {clock(one.resolved_at)}" if one.resolved_at else ", still open"
+    figures = f"{one.observed} negative stories, {one.expected:.1f} expected"
+    return f"{figures}; opened {clock(one.opened_at)}{until}"
 
 
 def _mover(one: Mover) -> Line:

@@ -106,7 +106,7 @@ def dump(store: Store) -> dict[str, list[tuple]]:
     """Read every table whose rows must not depend on batches, crashes or copies."""
     kept = [
         tables.article_ids, tables.articles, tables.sums, tables.health, tables.watermarks,
-        tables.detectors, tables.incidents, tables.outbox,
+        tables.detectors, tables.incidents, tables.outbox, tables.mentions,
     ]
     with store.read() as connection:
         return {table.name: in_order(connection.execute(select(table)), table) for table in kept}

@@ -1,6 +1,7 @@
 """A process that counts and judges a home until it is killed at one of its durable steps.
 
-child.py HOME STEP: SIGKILL itself at the given boundary (0: never), then until all is judged.
+child.py HOME STEP THROUGH [mentions]: SIGKILL itself at the given boundary (0: never), then until
+all is judged; with a rule on mentions, if asked for.
 """
 
 import os
@@ -16,7 +17,8 @@ from prometheus_client import CollectorRegistry
 
 from alerts import report
 from alerts.metrics import AlertsMetrics
-from alerts.settings import AlertsSettings
+from alerts.rules import Mention
+from alerts.settings import AlertsSettings, Watch
 from alerts.stage import Alerts
 from alerts.store import open_store
 from tests.alerts.builders import receiver
@@ -26,6 +28,11 @@ from wire.opening import open_log
 SETTINGS = AlertsSettings(
     topics=("Energy", "Legal"), batch_articles=300, batch_wait_s=0.05, buckets_per_transaction=200,
 )
+
+
+MENTIONS = SETTINGS.model_copy(update={
+    "watches": (Watch(name="Example Bank"),), "mentions": (Mention(kind="mention"),),
+})
 
 
 class Steps:
@@ -101,4 +108,5 @@ def work(
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    home, last, through, *rules = sys.argv[1:]
+    work(Path(home), int(last), int(through), MENTIONS if rules else SETTINGS)
