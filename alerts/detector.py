@@ -17,8 +17,8 @@ from .state import Rows
 SILENT_S = 2 * DAY_S  # nothing is said at all, nor before so many buckets
 SILENT_BUCKETS = 24
 WARM_S = 2 * WEEK_S  # until then incidents are provisional
-_SIZE_HALF_S = 4 * DAY_S
-_SIZE_FROM_S = DAY_S
+_SIZE_HALF_S, _USUAL_HALF_S = 4 * DAY_S, 3 * DAY_S
+RECORD_WEEKS = 0.7  # a surprise from which its size counts
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ class Detectors:
         said = self._believe(means, counts, watched)
         weeks = surprise(said.odds, levels * HOUR_S / width, rows["known"] * width)
         rows["weeks"], rows["mean"] = weeks, means
-        self._measure(bucket, counts, watched, levels)
+        self._measure(bucket, counts, watched)
         self._learn(bucket, counts, means, levels, said.normal, watched, pooled)
         return weeks
 
@@ -96,17 +96,17 @@ class Detectors:
         return said
 
     def _measure(
-        self, bucket: int, counts: NDArray[np.int64], watched: NDArray[np.bool_], levels: Floats
+        self, bucket: int, counts: NDArray[np.int64], watched: NDArray[np.bool_]
     ) -> None:
-        """Note how large the count is against the key's own usual deviation, bursts included.
+        """Note how large a surprising count is against the key's own usual deviation, bursts included.
 
-        0 where it is no record of the last 24 hours. A key of wild volume earns a wide band.
+        0 where it is no surprise or no record of the last 24 hours. A key of wild volume earns a wide band.
         """
         rows = self.rows
-        deviation = (counts - levels) ** 2 / (levels + 0.5)
-        spread = np.sqrt(np.maximum(rows["squares"], 0.05) * (levels + 0.5))
-        size = np.where(watched & (rows["known"] * self.width_s > _SIZE_FROM_S), counts - levels, 0.0)
-        size = np.maximum(size, 0.0) / spread
+        usual = (rows["usual"] + 0.5) / (rows["usual_weight"] + HOUR_S / self.width_s)
+        spread = np.sqrt(np.maximum(rows["squares"], 0.05) * (usual + 0.5))
+        speaks = watched & (rows["weeks"] >= RECORD_WEEKS * seen_share(rows["known"] * self.width_s))
+        size = np.maximum(np.where(speaks, counts - usual, 0.0), 0.0) / spread
         hour = bucket // HOUR_S % state.DAY_HOURS
         if bucket % HOUR_S < self.width_s:
             rows["peaks"][:, hour] = 0.0
@@ -115,7 +115,13 @@ class Detectors:
         share = -np.expm1(-np.log(2.0) * self.width_s / _SIZE_HALF_S)
         weight = rows["squares_weight"] * (1.0 - share) + share
         rows["squares_weight"] = np.where(watched, weight, rows["squares_weight"])
-        rows["squares"] += np.where(watched, share / weight * (deviation - rows["squares"]), 0.0)
+        square = (counts - usual) ** 2 / (usual + 0.5)
+        rows["squares"] += np.where(watched, share / weight * (square - rows["squares"]), 0.0)
+        cut = usual + 2.5 * np.sqrt(1.3 * usual + 0.1 * usual**2) + 1.0
+        learned = np.where(rows["known"] * self.width_s < 2 * DAY_S, counts, np.minimum(counts, cut))
+        forget = np.where(watched, 0.5 ** (self.width_s / _USUAL_HALF_S), 1.0)
+        rows["usual"] = forget * rows["usual"] + np.where(watched, learned, 0.0)
+        rows["usual_weight"] = forget * rows["usual_weight"] + watched
 
     def _learn(
         self, bucket: int, counts: NDArray[np.int64], means: Floats, levels: Floats, normal: Floats,
@@ -146,5 +152,10 @@ def surprise(odds: Floats, per_hour: Floats, known_s: Floats) -> Floats:
     rarity = np.log10(np.maximum(per_hour, 1e-3) / 8.0)
     steep = 1.2 + 0.3 * np.clip(-rarity, 0.0, 2.6)
     weeks: Floats = np.minimum((0.8 + 0.3 * np.abs(rarity)) * odds**steep, MAX_WEEKS)
-    young: Floats = np.minimum(known_s / WEEK_S, 1.0) ** 2
-    return weeks * young
+    return weeks * seen_share(known_s)
+
+
+def seen_share(known_s: Floats) -> Floats:
+    """Say what share of a surprise to believe: from nothing up to all in the first week."""
+    share: Floats = np.minimum(known_s / WEEK_S, 1.0) ** 2
+    return share

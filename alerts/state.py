@@ -9,9 +9,9 @@ from .burst import BELIEF, prior
 from .likelihood import WORLDS
 from .shape import HOURS
 
-LAYOUT = 3  # of ROW: another layout cannot be read, and such a key starts anew
+LAYOUT = 4  # of ROW: another layout cannot be read, and such a key starts anew
 RING = 72  # buckets
-DAY_HOURS = 24
+DAY_HOURS = 25  # the present one and the 24 before it
 
 # `size`: of a count relative to its key's usual deviation; `peaks`: the largest of each hour's.
 ROW = np.dtype([
@@ -20,6 +20,8 @@ ROW = np.dtype([
     ("doubt", np.int64),
     ("stories", np.float64),
     ("exposure", np.float64),
+    ("usual", np.float64),  # a mean count and its weight, bursts included
+    ("usual_weight", np.float64),
     ("squares", np.float64),
     ("squares_weight", np.float64),
     ("mean", np.float64),
