@@ -80,21 +80,27 @@ def backtest(
         for change in desk.judge(begin, end, memory, blind):
             found[change.incident.id] = change.incident
         for key, row in desk.rows():
-            hours.setdefault(key, []).append(hour_of(row, end))
+            hours.setdefault(key, []).append(hour_of(row, end, (end - begin) // BUCKET_S))
         progress((end - begin) // BUCKET_S)
         begin = end
     ordered = sorted(found.values(), key=lambda incident: (incident.opened_at, incident.id))
     return Backtest(ordered, hours)
 
 
+def first_hits(incidents: Iterable[Incident], labels: Iterable[Label]) -> list[Incident | None]:
+    """Return, of each label, the first incident that hits it; None where it was missed."""
+    ordered = sorted(incidents, key=lambda incident: (incident.opened_at, incident.id))
+    return [next((one for one in ordered if label.hit_by(one)), None) for label in labels]
+
+
 def agreement(incidents: Sequence[Incident], labels: Sequence[Label]) -> Agreement:
     """Hold incidents against labels; a label's delay is to the first incident that hits it."""
     true = sum(any(label.hit_by(incident) for label in labels) for incident in incidents)
-    delays = []
-    for label in labels:
-        opened = [microseconds(one.opened_at) for one in incidents if label.hit_by(one)]
-        if opened:
-            delays.append((min(opened) - label.start) / MICROSECONDS / 60)
+    hits = first_hits(incidents, labels)
+    delays = [
+        (microseconds(hit.opened_at) - label.start) / MICROSECONDS / 60
+        for label, hit in zip(labels, hits, strict=True) if hit is not None
+    ]
     return Agreement(
         precision=true / len(incidents) if incidents else None,
         recall=len(delays) / len(labels) if labels else None,

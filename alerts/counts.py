@@ -14,6 +14,7 @@ from .surprise import likeliest
 
 # A bin is calm or not: an incident that lingered would be an alarm of its own in the next hour.
 AT_ONCE = Rule(min_stories=1, calm_s=0)
+_TIMES = 1e6
 _NEAR = 0.1  # jitter of less than this share of a bin moves no grid
 # Seconds; counts are made for widths like these, and jitter must not make 901 of 900.
 _USUAL_WIDTHS = tuple(
@@ -106,7 +107,7 @@ class Judge:
         """Judge one bin (its start, in seconds since 1970); keys without a count were not watched."""
         self._meet(counts)
         grown = {key: count for key, count in counts.items() if key not in self._young}
-        self._advance(self._detectors, start, grown, self._keys)
+        self._advance(self._detectors, start, self._cut(grown), self._keys)
         said = dict(self._decided(start, grown))
         heard = [key for key in counts if key in self._young]
         for key in heard:
@@ -130,6 +131,13 @@ class Judge:
                 surge, _turn = surge.turn(weeks, threshold, self._rule, self._width_s, enough=enough)
                 self._surges[number] = surge
             yield key, Judged(float(row["mean"]), score(weeks, float(row["size"])), surge.on)
+
+    def _cut(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """Cut what is a million times the normal: the likelihoods end there, and it says no more."""
+        means = self._detectors.rows["mean"]
+        return {
+            key: min(count, int(_TIMES * (means[self._keys[key]] + 1.0))) for key, count in counts.items()
+        }
 
     def _meet(self, counts: Mapping[str, int]) -> None:
         new = sorted(set(counts).difference(self._keys))

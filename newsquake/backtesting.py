@@ -4,12 +4,12 @@ Archived files go once through the whole pipeline, in a home of their own inside
 the files, and the model), so that a second backtest over them scores nothing again.
 """
 
-import csv
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,28 +17,31 @@ from typing import Any, NamedTuple
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from alerts import report, tables
 from alerts.backtest import Agreement, Backtest, Label, agreement, backtest
 from alerts.incidents import key_of
 from alerts.judging import blind
-from alerts.keys import BUCKET_S, DAY_S, MICROSECONDS, microseconds
+from alerts.keys import BUCKET_S, DAY_S, MICROSECONDS, bucket_of, microseconds
 from alerts.rows import StoredRows
-from alerts.settings import AlertsSettings
+from alerts.settings import AlertsSettings, Retention
 from alerts.store import Store
-from alerts.stories import Row
+from alerts.stories import LOOK_BACK, Row
 from classifier.manifest import SHIPPED
 from wire.messages import Incident
 
-from . import bins, replaying
+from . import backtest_labels, bins, replaying
 from .errors import ConfigurationError
 from .installation import Installation
 from .settings import Settings, load
 
 
 class Recorded(NamedTuple):
-    """What a store holds to be judged: the buckets from start to stop, their rows, the blind ones."""
+    """What a store holds to be judged: the buckets from start to stop, the blind ones among them.
+
+    The rows begin two days earlier, where there are any, for the copies of later ones.
+    """
 
     start: int
     stop: int
@@ -60,11 +63,17 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Outcome(NamedTuple):
-    """The results of each set of rules, and what each judged, for graphs."""
+    """The results of each set of rules, and what each judged, for graphs.
+
+    `labels` are those of the period, which goes from `start` to `stop` (microseconds); None where
+    nothing is labelled.
+    """
 
     results: list[Result]
     backtests: list[Backtest]
-    labels: list[Label]
+    labels: list[Label] | None
+    start: int
+    stop: int
 
     def to_json(self, *, labelled: bool) -> str:
         """The first set of rules as one JSON object; of others the same, under `others`."""
@@ -86,15 +95,33 @@ def run(
     Raises ConfigurationError for a wrong file of rules or labels, and what a replay raises.
     """
     sets = {str(path): here.settings.ruled_by(load(path)).desk for path in rules}
-    events = read_labels(labels) if labels else []
+    events = backtest_labels.read(labels) if labels else None
     with ExitStack() as stack:
         recorded = _recorded(_replayed(here, files, stack) if files else here.store)
-    outcome = Outcome([], [], events)
+    start, stop = _period(recorded, since, until)
+    if events is not None:
+        events = [event for event in events if event.start <= stop and event.end >= start]
+    outcome = Outcome([], [], events, start, stop)
     for name, settings in (sets or {"settings": here.settings.desk}).items():
         found = _judged(recorded, settings)
+        own = [one for one in found.incidents if _between(one, since, until)]
         outcome.backtests.append(found)
-        outcome.results.append(_result(name, found, recorded, events, since, until))
+        outcome.results.append(_result(name, own, outcome))
     return outcome
+
+
+def _period(recorded: Recorded, since: datetime | None, until: datetime | None) -> tuple[int, int]:
+    """Return from when to when (microseconds) is reported, of what is recorded."""
+    start, stop = recorded.start * MICROSECONDS, recorded.stop * MICROSECONDS
+    start = max(start, microseconds(since)) if since else start
+    stop = min(stop, microseconds(until)) if until else stop
+    return start, max(start, stop)
+
+
+def _between(incident: Incident, since: datetime | None, until: datetime | None) -> bool:
+    """Whether an incident opened from `since` on and before `until`."""
+    at = incident.opened_at
+    return (since is None or at >= since) and (until is None or at < until)
 
 
 def judge_counts(settings: Settings, counts: Path, out: Path, rules: Sequence[Path]) -> int:
@@ -110,15 +137,25 @@ def judge_counts(settings: Settings, counts: Path, out: Path, rules: Sequence[Pa
 def _replayed(here: Installation, files: Sequence[Path], stack: ExitStack) -> Store:
     """Return the store of these files' own home, after everything in them was counted."""
     home = here.home / "backtests" / _digest(files, here.settings)
-    settings = here.settings.model_copy(update={"home": home, "log": "embedded", "store": None})
+    alerts = here.settings.alerts.model_copy(update={"retention": Retention()})
+    settings = here.settings.model_copy(
+        update={"home": home, "log": "embedded", "store": None, "alerts": alerts}
+    )
+    home.mkdir(parents=True, exist_ok=True)
+    if here.settings.topics_file.is_file():
+        shutil.copyfile(here.settings.topics_file, settings.topics_file)
     own = Installation(settings, stack, own_prefix=True)
     replaying.run(own, list(files), None, direct=True, deliver=False, ingest_only=False)
     return own.store
 
 
 def _digest(files: Sequence[Path], settings: Settings) -> str:
-    """Name files by what is in them, and the model and own topics by which they are scored."""
-    found = sha256()
+    """Name files by what is in them, and by what decides how they are admitted, scored and counted."""
+    ingest, alerts = settings.ingest, settings.alerts
+    found = sha256(repr((
+        settings.classifier.backend, ingest.gap_s, ingest.keep_ids_days, alerts.blind_after_s,
+        alerts.allowed_lateness_s,
+    )).encode())
     manifest = (settings.classifier.model or SHIPPED) / "manifest.json"
     for path in (*sorted(files), manifest, settings.topics_file):
         if path in files or path.is_file():
@@ -133,10 +170,24 @@ def _recorded(store: Store) -> Recorded:
     """Read what the judge of this store has judged."""
     stop = report.judged_through(store) // MICROSECONDS
     with store.read() as connection:
-        first = connection.execute(select(func.min(tables.health.c.bucket))).scalar()
-        start = stop if first is None else int(first)
-        rows = StoredRows(connection).between(start, stop)
+        start = min(_first(connection, stop), stop)
+        rows = StoredRows(connection).between(start - LOOK_BACK // MICROSECONDS, stop)
         return Recorded(start, stop, rows, blind(connection, start, stop))
+
+
+def _first(connection: Connection, stop: int) -> int:
+    """Return the first bucket of which everything is there: health from the start, and its articles.
+
+    Articles may be gone before the sums over them: what is left would be taken for silence.
+    """
+    watched = connection.execute(select(func.min(tables.health.c.bucket))).scalar()
+    counted = connection.execute(select(func.min(tables.sums.c.bucket))).scalar()
+    kept = connection.execute(select(func.min(tables.articles.c.observed_at))).scalar()
+    start = stop if watched is None else int(watched)
+    if counted is None:
+        return start
+    first = stop if kept is None else bucket_of(int(kept))
+    return start if int(counted) >= first else max(start, first + BUCKET_S)
 
 
 def _judged(recorded: Recorded, settings: AlertsSettings) -> Backtest:
@@ -155,18 +206,11 @@ def _bar(buckets: int) -> Iterator[Any]:
         yield lambda more: bar.advance(task, more)
 
 
-def _result(
-    name: str, found: Backtest, recorded: Recorded, events: Sequence[Label],
-    since: datetime | None, until: datetime | None,
-) -> Result:  # fmt: skip
-    """Sum up the incidents that opened from `since` to before `until`."""
-    start = max(recorded.start * MICROSECONDS, microseconds(since) if since else 0)
-    stop = recorded.stop * MICROSECONDS
-    stop = min(stop, microseconds(until)) if until else stop
-    incidents = [one for one in found.incidents if start <= microseconds(one.opened_at) <= stop]
-    days = max(stop - start, 0) / MICROSECONDS / DAY_S
-    within = [event for event in events if event.start < stop and event.end > start]
-    agreed = agreement(incidents, within) if events else Agreement(None, None, None)
+def _result(name: str, incidents: list[Incident], outcome: Outcome) -> Result:
+    """Sum up the incidents of the period."""
+    days = (outcome.stop - outcome.start) / MICROSECONDS / DAY_S
+    labels = outcome.labels
+    agreed = agreement(incidents, labels) if labels is not None else Agreement(None, None, None)
     by_key = Counter(key_of(one) for one in incidents)
     return Result(
         rules=name, days=round(days, 3), incidents=incidents,
@@ -179,41 +223,6 @@ def _result(
     )
 
 
-def read_labels(path: Path) -> list[Label]:
-    """Read events: columns topic, watch (either may be empty), start, end; naive times are UTC.
-
-    A day without a time is the whole day. Raises ConfigurationError that names the line.
-    """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        missing = {"start", "end"} - set(rows.fieldnames or ())
-        if missing:
-            raise ConfigurationError(
-                f"{path} has no column {', '.join(sorted(missing))}",
-                "columns: topic,watch,start,end",
-            )
-        return [_label(path, rows.line_num, row) for row in rows]
-
-
-def _label(path: Path, line: int, row: dict[str, str | None]) -> Label:
-    try:
-        start, end = _time(row["start"] or ""), _time(row["end"] or "")
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{path}, line {line}: {error}", "write times as 2024-01-31T09:05:00Z"
-        ) from None
-    if len((row["end"] or "").strip()) == len("2024-01-31"):
-        end += DAY_S * MICROSECONDS
-    if end < start:
-        raise ConfigurationError(f"{path}, line {line}: it ends before it starts", "swap start and end")
-    return Label((row.get("topic") or "").strip(), (row.get("watch") or "").strip(), start, end)
-
-
-def _time(text: str) -> int:
-    time = datetime.fromisoformat(text.strip())
-    return microseconds(time if time.tzinfo else time.replace(tzinfo=UTC))
-
-
 def summary(outcome: Outcome) -> str:
     """A few lines for a person, each set of rules after the other."""
     lines = []
@@ -222,7 +231,7 @@ def summary(outcome: Outcome) -> str:
             f"{result.rules}: {len(result.incidents)} incidents in {result.days:.1f} days,"
             f" {result.alerts_per_day:.2f} a day"
         )
-        if outcome.labels:
+        if outcome.labels is not None:
             lines.append(
                 f"  precision {_share(result.precision)}, recall {_share(result.recall)},"
                 f" median delay {_share(result.median_delay_minutes)} minutes"

@@ -141,18 +141,28 @@ def backtest(
     counts: Annotated[Path | None, typer.Option(help="Judge a CSV time,key,count instead of news.")] = None,
     out: Annotated[Path | None, typer.Option(help="With --counts: where the judged rows go.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    page: Annotated[Path | None, typer.Option(help="Write an HTML report with plots here.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write incidents.csv and hours.csv into this folder.")
+    ] = None,
 ) -> None:
     """Show what rules would have alerted, over the store, archived news or counts."""
-    from . import backtesting
+    from . import backtest_csv, backtest_page, backtesting
 
     if (counts is None) != (out is None):
         raise typer.BadParameter("--counts and --out go together")
     if counts is not None and out is not None:
+        if files or labels or since or until or page or csv:
+            raise typer.BadParameter("--counts goes with --out and --rules only")
         told = backtesting.judge_counts(settings_of(context), counts, out, rules or [])
         typer.echo(f"{told} rows judged", err=True)
         return
     with installation_of(context) as here:
         outcome = backtesting.run(here, files or [], rules or [], labels, utc(since), utc(until))
+    if page is not None:
+        backtest_page.write(outcome, page)
+    if csv is not None:
+        backtest_csv.write(outcome, csv)
     typer.echo(outcome.to_json(labelled=labels is not None) if as_json else backtesting.summary(outcome))
 
 

@@ -161,7 +161,7 @@ def test_times_that_jitter_fall_into_their_bins(tmp_path, width_s):
     rows = series(width_s, 300, surge=290)
     most = width_s // 25
     late = [
-        ((datetime.fromisoformat(at) + timedelta(seconds=chance.randint(-most, most))).isoformat(), key, count)
+        (f"{datetime.fromisoformat(at) + timedelta(seconds=chance.randint(-most, most))}", key, count)
         for at, key, count in rows
     ]
     assert said(tmp_path, rows) == said(tmp_path, late)
