@@ -13,7 +13,7 @@ from wire.messages import Incident
 
 from . import backtest_page_plot as plot
 from .backtest_page_html import Cell, Markup, element, join, stamp, table, text
-from .backtest_page_incidents import anchor, hover, listed, strongest
+from .backtest_page_incidents import anchor, hover, listed, plotted_on, strongest
 from .backtest_page_style import POLICY, SETS, STYLE
 from .backtesting import Outcome, Result
 
@@ -151,7 +151,7 @@ def _hit(label: Label, hit: Incident | None) -> Cell:
 def _plots(outcome: Outcome, shown: Sequence[Sequence[Incident]]) -> Iterator[Markup]:
     """Plot the keys that had the most incidents, then the busiest of the others."""
     hours = _hours(outcome)
-    counts = _total(Counter(key_of(one) for one in result.incidents) for result in outcome.results)
+    counts = _total(Counter(map(plotted_on, result.incidents)) for result in outcome.results)
     loud = [key for key, _n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if key in hours]
     busy = sorted(hours.keys() - counts.keys(), key=lambda key: (-sum(h.observed for h in hours[key]), key))
     yield _legend(outcome)
@@ -191,7 +191,7 @@ def _spans(
     name = {"topic": key.topic or None, "watch": key.watch or None}
     for number, incidents in enumerate(shown):
         for incident in incidents:
-            if key_of(incident) == key or name in incident.also:
+            if plotted_on(incident) == key or name in incident.also:
                 ended = microseconds(incident.resolved_at) if incident.resolved_at else outcome.stop
                 yield plot.Span(
                     number, microseconds(incident.opened_at), min(ended, outcome.stop),

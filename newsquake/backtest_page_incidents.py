@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from alerts.incidents import key_of
+from alerts.incidents import MENTION, key_of
 from alerts.keys import DAY_S, WEEK_S, Key
 from alerts.rules import SEVERITIES
 from wire.messages import Evidence, Incident, Leader, Proof
@@ -22,6 +22,11 @@ def strongest(incidents: Sequence[Incident], most: int) -> list[Incident]:
     return sorted(chosen, key=lambda incident: (incident.opened_at, incident.id))
 
 
+def plotted_on(incident: Incident) -> Key:
+    """Name the key whose volume an incident belongs to: of a mention the watch, whatever its topic."""
+    return Key("", incident.watch or "") if incident.rule == MENTION else key_of(incident)
+
+
 def anchor(number: int, incident: Incident) -> str:
     """Name the row of an incident of a set of rules."""
     return f"s{number}-{incident.id}"
@@ -34,29 +39,37 @@ def listed(number: int, incidents: Sequence[Incident]) -> Markup:
 
 def hover(incident: Incident, rules: str, shown_on: Key) -> str:
     """Say in some lines what an incident is and rests on."""
-    key = key_of(incident)
+    key = plotted_on(incident)
     joins = "" if key == shown_on else f" (as part of {key.shown})"
     until = f"to {stamp(incident.resolved_at)}" if incident.resolved_at else "on, still open"
     titles = (f"- {one.title[:_HOVERED_CHARACTERS]} ({one.source})" for one in incident.evidence[:_HOVERED])
     return "\n".join((
         f"{incident.severity.upper()} {shown_on.shown}{joins}, {rules}",
         f"{stamp(incident.opened_at)} {until} (UTC)",
-        f"{incident.observed} negative, {incident.expected:.1f} expected, once in {_weeks(incident)} weeks",
+        _volume(incident),
         *titles,
     ))  # fmt: skip
+
+
+def _volume(incident: Incident) -> str:
+    if incident.rule == MENTION:
+        return "one negative story"
+    rare = f"once in {_weeks(incident)} weeks"
+    return f"{incident.observed} negative, {incident.expected:.1f} expected, {rare}"
 
 
 def _row(number: int, incident: Incident) -> list[Cell]:
     also = ", ".join(Key(one.get("topic") or "", one.get("watch") or "").shown for one in incident.also)
     maybe = ", provisional" if incident.provisional else ""
+    mention = incident.rule == MENTION
     return [
         element("span", stamp(incident.opened_at), id=anchor(number, incident)),
         join((key_of(incident).shown, element("div", f"also {also}", class_="faint") if also else "")),
-        incident.severity + maybe,
+        incident.severity + maybe + (", mention" if mention else ""),
         _lasted(incident),
         f"{incident.observed:,}",
-        f"{incident.expected:,.1f}",
-        _weeks(incident),
+        "" if mention else f"{incident.expected:,.1f}",
+        "" if mention else _weeks(incident),
         element("details", element("summary", _top(incident)), _evidence(incident), _proof(incident.proof)),
     ]
 

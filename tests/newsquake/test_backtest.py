@@ -10,6 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from alerts.retention import prune
+from alerts.settings import AlertsSettings, Retention
+from alerts.store import open_store
+from tests.alerts.builders import count, history, judge_all
 from tests.journeys.journey import Journey, write_archive
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -264,3 +268,17 @@ def test_an_empty_home_has_nothing_to_say(tmp_path):
     found = json.loads(told(Journey(tmp_path / "home"), "--page", page))
     assert ([], 0.0, 0.0) == (found["incidents"], found["days"], found["alerts_per_day"])
     assert "None in 0.0 days" in page.read_text()
+
+
+def test_what_retention_took_is_not_taken_for_silence(tmp_path):
+    """Ten days of sums, and the articles of the last four: it is four days that are judged."""
+    home, settings = tmp_path / "home", AlertsSettings(topics=("Legal", "Energy"))
+    home.mkdir()
+    with open_store(f"sqlite:///{home}/store.db") as store:
+        count(store, history(10), settings)
+        judge_all(store, settings)
+        whole = json.loads(told(Journey(home)))
+        taken = sum(prune(store, Retention(articles=4), lambda: None))
+    left = json.loads(told(Journey(home)))
+    assert taken > 0
+    assert (10.0, 4.0) == (pytest.approx(whole["days"], abs=0.2), pytest.approx(left["days"], abs=0.2))

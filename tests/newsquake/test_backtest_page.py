@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
+from msgspec.structs import replace
 
 from alerts.backtest import Backtest, Label
 from alerts.hours import Hour
@@ -94,6 +95,19 @@ def test_every_link_within_the_page_leads_somewhere():
     anchors = {given["id"] for _, given in page.elements if "id" in given}
     assert 3 == len(anchors)
     assert anchors == {given["href"][1:] for given in page.all("a")}
+
+
+def test_a_mention_stands_on_its_watch_and_claims_no_rarity():
+    """It is one story, whatever its topic; the plot is the watch's."""
+    seen = incident(50, title="Acme is fined", link="https://a.example/1")
+    mention = replace(seen, rule="mention", watch="Acme", also=(), observed=1, proof=None,
+                      expected=0.0, surprise_weeks=0.0, resolved_at=seen.opened_at)  # fmt: skip
+    found = outcome([mention])
+    found.backtests[0].hours[Key("", "Acme")] = found.backtests[0].hours[Key("Legal")]
+    html = render(found)
+    figure = html.partition("<h3>Acme</h3>")[2].partition("</figure>")[0]
+    assert "one negative story" in figure
+    assert "warning, mention</td><td>0:00</td><td>1</td><td></td><td></td>" in html
 
 
 @pytest.mark.parametrize(
