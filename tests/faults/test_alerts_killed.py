@@ -1,8 +1,11 @@
 """kill -9 at every step of counting and judging, in the middle of an incident and its cooldown."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -127,3 +130,53 @@ def test_on_kafka_a_backtest_gives_the_live_incidents_after_kills(
         assert same_as_backtest(store)
     for name in ("article_ids", "articles", "sums", "detectors", "incidents", "outbox"):
         assert calm[name] == found[name]
+
+
+def generation(store) -> int:
+    """How often somebody took the judge's lease."""
+    with store.read() as connection:
+        return connection.execute(select(tables.judge.c.generation)).scalar() or 0
+
+
+def eventually(what) -> None:
+    """Wait until something is so."""
+    for _ in range(1200):
+        if what():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("nothing within a minute")
+
+
+def test_where_the_judge_is_killed_another_counter_takes_its_place(
+    calm, wire, tmp_path, kafka_servers, new_database
+):
+    """Two processes on a broker and PostgreSQL share the partitions; the last who came judges, and dies."""
+    home, log, url = tmp_path / f"failover-{os.getpid()}", f"kafka://{kafka_servers}", new_database()
+    make_home(home, log)
+    before, half = quiet(), len(quiet().records) + 70
+    work(home, 0, microseconds(before.now), log=log, store=url)
+    end = str(microseconds(wire.now))
+    command = [sys.executable, "-m", "tests.faults.lives", str(home), "0", end, log, url]
+    with open_store(url) as store, ExitStack() as stack:
+        processes = []
+        for taken in (2, 3):
+            process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+            stack.callback(end_group, process)
+            processes.append(process)
+            eventually(lambda taken=taken: generation(store) >= taken)
+        append(home, wire.records[len(before.records) : half], log)
+        eventually(lambda: report.judged_through(store) > microseconds(before.now) + 3_600_000_000)
+        end_group(processes[1])
+        append(home, wire.records[half:], log)
+        assert 0 == processes[0].wait(120)
+        found = dump(store)
+        assert same_as_backtest(store)
+    for name in ("article_ids", "articles", "sums", "detectors", "incidents", "outbox"):
+        assert calm[name] == found[name]
+
+
+def end_group(process: "subprocess.Popen[bytes]") -> None:
+    """`kill -9` a process that we started, and its forks."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
