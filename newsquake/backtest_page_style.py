@@ -27,7 +27,7 @@ svg text { font-size: 12px; fill: var(--faint); }
 .s0 { fill: var(--s0); } .s1 { fill: var(--s1); } .s2 { fill: var(--s2); } .s3 { fill: var(--s3); }
 .shade { fill-opacity: .28; } a:hover .shade, a:focus .shade { fill-opacity: .55; }
 .key { display: inline-block; width: .8em; min-width: 0; height: .8em; vertical-align: baseline; }
-.missed { font-weight: 600; } tr:target, :target > td { background: var(--band); }
+.missed { font-weight: 600; } tr:has(:target) { background: var(--band); }
 @media print { body { max-width: none; font-size: 11px; } figure, tr { break-inside: avoid; }
   .wide { overflow: visible; } svg { min-width: 0; }
   details::details-content { content-visibility: visible; block-size: auto; } }
