@@ -143,11 +143,11 @@ class Judge:
         self, connection: Connection, desk: Desk, changes: Sequence[Change], through: int
     ) -> None:
         insert = self._store.insert(tables.detectors)
-        columns = ("state", "observed", "expected", "upper", "surprise_weeks")
+        fresh = ("state", "observed", "expected", "upper", "surprise_weeks")
         # No key ever goes. Not deleted and inserted: on PostgreSQL who lost the lease meanwhile
         # would run into the rows of its successor before it is told.
         connection.execute(insert.on_conflict_do_update(
-            index_elements=["topic", "watch"], set_={name: insert.excluded[name] for name in columns},
+            index_elements=["topic", "watch"], set_={name: insert.excluded[name] for name in fresh},
         ), [detector_row(key, kept, through) for key, kept in sorted(desk.states.items())])
         last = {change.incident.id: change.incident for change in changes}
         if last:

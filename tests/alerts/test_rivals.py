@@ -2,7 +2,7 @@
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count as forever
 
 import pytest
@@ -321,17 +321,16 @@ def test_of_two_judges_that_come_at_once_one_has_the_lease(shared):
         one.renew()
 
 
-def deadlock(store, onlooker):
-    """Hold what a counter needs last, and ask for what it took first; say whether it was chosen."""
-    try:
-        with store.engine.begin() as connection:
-            connection.execute(text("UPDATE watermarks SET through = through"))
-            yield
-            assert blocked(onlooker)
+def deadlock(store, onlooker, name):
+    """Hold an article's id, which a counter needs, and ask for the position, which it took before."""
+    with store.engine.connect() as connection:
+        connection.execute(text("INSERT INTO article_ids (id) VALUES (:name)"), {"name": name})
+        yield
+        assert blocked(onlooker)
+        with suppress(exc.OperationalError):  # unless we are the one that is broken off
             connection.execute(text("UPDATE positions SET next = next"))
-    except exc.OperationalError:
-        yield False
-    yield True
+            yield "counter"
+        yield "rival"
 
 
 def test_a_deadlock_is_retried(shared, tmp_path, wire, new_database):
@@ -351,10 +350,11 @@ def test_a_deadlock_is_retried(shared, tmp_path, wire, new_database):
     work(tmp_path / "broken", 0, reached, store=url)
     with EmbeddedLog(tmp_path / "broken" / "log.db") as log:
         log.append(STREAM, wire.new()[100:])
-    chosen = deadlock(second, onlooker)
-    next(chosen)
+    broken = deadlock(second, onlooker, next(one.key.decode() for one in wire.records[100:] if one.key))
+    next(broken)
     stage = Background(lambda: work(tmp_path / "broken", 0, microseconds(wire.now), store=url))
-    assert next(chosen), "the onlooker was chosen: nothing was shown"
+    assert "counter" == next(broken)
+    broken.close()  # rolls back
     assert stage.outcome is None
 
     with EmbeddedLog(tmp_path / "calm" / "log.db") as log:
