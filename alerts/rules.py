@@ -54,7 +54,7 @@ class Mention(Frozen):
     topics: tuple[str, ...] = ()
     watches: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    negative: float = Field(default=0.8, ge=0, le=1)
+    negative: float = Field(default=0.6, ge=0, le=1)
     severity: Severity = "warning"
 
 

@@ -71,8 +71,8 @@ class Hours(Frozen):
 class Storm(Frozen):
     """At most `messages` in `window_s` seconds; what is more goes as one message that names all."""
 
-    messages: int = Field(default=10, ge=1)
-    window_s: float = Field(default=60.0, gt=0)
+    messages: int = Field(default=5, ge=1)
+    window_s: float = Field(default=30.0, gt=0)
 
 
 class Circuit(Frozen):

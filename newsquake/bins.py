@@ -26,6 +26,7 @@ COLUMNS = ("time", "key", "count")
 ADDED = ("expected", "score", "alert")
 _LONGEST_GAP = 8064  # bins that are passed over one by one: four weeks of five minutes
 _MOST = 1 << 53  # the largest count that a float holds exactly
+_LONGEST_CELL = 1 << 17  # characters; stated here, for the limit of `csv` belongs to the whole process
 
 
 class Counts(NamedTuple):
@@ -102,14 +103,17 @@ def _count(text: str) -> int:
 @contextmanager
 def _rows(source: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
     """Open the file: its header and its rows by number (the header is row 1); blank lines are none."""
-    with source.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        rows = _parsed(file, source)
-        _first, header = next(rows, (1, []))
-        if missing := [name for name in COLUMNS if name not in header]:
-            raise CountsError(
-                f"{source} has no column {', '.join(missing)}: its columns are {', '.join(header) or 'none'}"
-            )
-        yield header, ((number, _fitted(source, number, row, len(header))) for number, row in rows)
+    limit = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        with source.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            rows = _parsed(file, source)
+            _first, header = next(rows, (1, []))
+            if missing := [name for name in COLUMNS if name not in header]:
+                had = ", ".join(header) or "none"
+                raise CountsError(f"{source} has no column {', '.join(missing)}: its columns are {had}")
+            yield header, ((number, _fitted(source, number, row, len(header))) for number, row in rows)
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _parsed(lines: Iterable[str], source: Path) -> Iterator[tuple[int, list[str]]]:

@@ -120,13 +120,19 @@ class Settings(BaseSettings):
         """What the alerts stage is told: its section, the watches, and the model's taxonomy.
 
         Topics that have no news yet are judged from the first day, and share the budget of
-        false alarms.
+        false alarms. Raises ConfigurationError where a rule names a watch that there is not.
         """
         watches = self.watches or self.alerts.watches
         own = tuple(each.name for each in self.own_topics)
         topics = self.alerts.topics or (*self.taxonomy, *own)
         surge = [rule for rule in self.rules if isinstance(rule, Rule)]
         mentions = tuple(rule for rule in self.rules if isinstance(rule, Mention))
+        named = {name for rule in mentions for name in rule.watches}
+        if unknown := named - {watch.name for watch in watches}:
+            raise ConfigurationError(
+                f"a rule names watches that there are not: {', '.join(sorted(unknown))}",
+                "add [[watches]] of these names, or correct the rule",
+            )
         return self.alerts.model_copy(update={
             "watches": watches, "topics": topics, "rule": surge[0] if surge else self.alerts.rule,
             "mentions": mentions or self.alerts.mentions,

@@ -196,7 +196,7 @@ def test_a_watch_is_the_incident_when_it_surges_with_its_topic(store):
     settings = SETTINGS.model_copy(update={"watches": (Watch(name="Acme"),)})
     wire = history(16)
     for number in range(40):
-        wire.later(1.4).article(f"x{number}", title=f"Acme under fire, part {number}")
+        wire.later(1.4).article(f"x{number}", title=f"Acme under fire, part {number}", source="outlet1")
         if number % 3 == 2:
             wire.beat()
     wire.later(5).beat()

@@ -126,7 +126,7 @@ def worsening(days=16):
     """Quiet weeks, then an hour that gets ever worse: an incident with updates."""
     wire = history(days)
     for number in range(200):
-        wire.later(1 if number < 20 else 0.25).article(f"x{number}", source=f"outlet{number}")
+        wire.later(1 if number < 20 else 0.25).article(f"x{number}", source=f"outlet{number % 7}")
         if number % 5 == 4:
             wire.beat()
     return wire.later(5).beat()
