@@ -102,11 +102,11 @@ def told_by(store):
     [
         ({}, [], "no_rule"),
         ({"sentiment": "neutral"}, [RULE], "not_negative"),
-        ({"negative": 799_999}, [RULE], "unsure"),
+        ({"negative": 599_999}, [RULE], "unsure"),
         ({}, [Mention(kind="mention", topics=("Energy",))], "other_topic"),
         ({}, [Mention(kind="mention", sources=("Bloomberg",))], "other_source"),
         ({}, [Mention(kind="mention", watches=("UBS",))], "other_watch"),
-        ({"negative": 800_000}, [RULE], "warning"),
+        ({"negative": 600_000}, [RULE], "warning"),
         ({}, [Mention(kind="mention", topics=("Legal",), sources=("Reuters",), watches=(BANK.name,),
                       severity="info")], "info"),
         ({}, [Mention(kind="mention", severity="info"), Mention(kind="mention", severity="critical"),
@@ -190,7 +190,7 @@ def test_the_first_article_that_meets_a_rule_tells(store):
     rules = (Mention(kind="mention", sources=("Reuters",)),)
     desk = SETTINGS.model_copy(update={"mentions": rules})
     wire = Wire().article("a", story="s", title=TITLE, source="blog")
-    wire.later(1).article("b", story="s", title=TITLE, source="Reuters", negative=0.6)
+    wire.later(1).article("b", story="s", title=TITLE, source="Reuters", negative=0.59)
     wire.later(1).article("c", story="s", title=TITLE, source="Reuters")
     tell(store, wire, desk)
     assert ["c"] == told_by(store)
