@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import state
+from .calendar import Calendar
 from .detector import SILENT_BUCKETS, SILENT_S, Detectors
 from .rules import Rule, Surge
 from .shape import HOUR_S, Pool
@@ -88,15 +89,16 @@ class Judge:
     """
 
     def __init__(
-        self, width_s: int, rule: Rule = AT_ONCE, false_alarms_per_week: float | None = None
-    ) -> None:
+        self, width_s: int, rule: Rule = AT_ONCE, false_alarms_per_week: float | None = None,
+        calendar: Calendar = Calendar(),  # noqa: B008 - frozen
+    ) -> None:  # fmt: skip
         self._width_s = width_s
         self._rule = rule
         self._budget = false_alarms_per_week
         self._keys: dict[str, int] = {}
         self._surges: list[Surge] = []
         self._young: dict[str, dict[int, int]] = {}  # what was heard so far
-        self._detectors = Detectors(state.fresh(0), Pool(width_s=width_s))
+        self._detectors = Detectors(state.fresh(0), Pool(width_s=width_s), calendar)
 
     @property
     def threshold_weeks(self) -> float:
@@ -148,7 +150,7 @@ class Judge:
             self._keys[key] = len(self._keys)
             self._surges.append(Surge())
             self._young[key] = {}
-        self._detectors = Detectors(rows, self._detectors.pool)
+        self._detectors = Detectors(rows, self._detectors.pool, self._detectors.calendar)
 
     def _enough(self, bins: int) -> bool:
         return bins >= SILENT_BUCKETS and bins * self._width_s >= SILENT_S
@@ -162,7 +164,7 @@ class Judge:
         rows["stories"] = [
             sum(counts.values()) / len(counts) * HOUR_S / self._width_s for counts in heard.values()
         ]  # an hour's worth: as much as the level before anything was seen weighs
-        learning = Detectors(rows, self._detectors.pool)
+        learning = Detectors(rows, self._detectors.pool, self._detectors.calendar)
         numbers = {key: number for number, key in enumerate(heard)}
         for start in sorted(set().union(*heard.values())):
             here = {key: counts[start] for key, counts in heard.items() if start in counts}

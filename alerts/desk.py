@@ -58,7 +58,7 @@ class Desk:
         # A watch that was taken out of the settings keeps its state, and is not judged.
         wanted |= {key for key in self._states if not key.watch}
         self.shared = shared or Shared()
-        self._detectors = Detectors(state.fresh(0), self.shared.pool)
+        self._detectors = Detectors(state.fresh(0), self.shared.pool, settings.calendar)
         self._keys: list[Key] = []
         self._meet(wanted)
 
@@ -114,7 +114,7 @@ class Desk:
             stored = held.get(key) if key in held else state.read(kept.row)
             if stored is not None:
                 rows[number] = stored
-        self._detectors = Detectors(rows, self._detectors.pool)
+        self._detectors = Detectors(rows, self._detectors.pool, self._settings.calendar)
         self._pooled = np.array([bool(key.topic) and not key.watch for key in self._keys])
 
     def _step(self, bucket: int, counts: Mapping[Key, int], *, watched: bool) -> None:
@@ -125,7 +125,7 @@ class Desk:
     def _listen(self, bucket: int, articles: Mapping[str, int]) -> None:
         """Learn how much each source usually says, an hour at a time."""
         sources = self.shared.sources
-        sources.hear(articles, self.shared.pool.hours[place(bucket).hour])
+        sources.hear(articles, self.shared.pool.hours[place(self._settings.calendar.like(bucket)).hour])
         if (bucket + BUCKET_S) % HOUR_S == 0:
             sources.learn(bucket)
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from . import baseline, state
 from .burst import Filter, Said
+from .calendar import Calendar
 from .keys import DAY_S, MAX_WEEKS, WEEK_S
-from .shape import HOUR_S, Pool, place
+from .shape import HOUR_S, Place, Pool, place
 from .state import Rows
 
 SILENT_S = 2 * DAY_S  # nothing is said at all, nor before so many buckets
@@ -29,9 +30,10 @@ class Detectors:
     `coverage`, in any unit, is how much of the news is heard now: what is normal is proportional to it.
     """
 
-    def __init__(self, rows: Rows, pool: Pool) -> None:
+    def __init__(self, rows: Rows, pool: Pool, calendar: Calendar = Calendar()) -> None:  # noqa: B008 - frozen
         self.rows = rows
         self.pool = pool
+        self.calendar = calendar
         self.width_s = pool.width_s
         self.coverage = 1.0
         self._filter = Filter(pool.width_s)
@@ -46,7 +48,7 @@ class Detectors:
         teach the shape of the week that all share.
         """
         rows, width = self.rows, self.width_s
-        here = place(bucket, width)
+        here = place(self.calendar.like(bucket), width)
         levels = baseline.level(rows, width, self.coverage)
         means = baseline.mean(rows, levels, here, self.pool)
         slot = bucket // width % state.RING
@@ -56,7 +58,7 @@ class Detectors:
         weeks = surprise(said.odds, levels * HOUR_S / width, rows["known"] * width)
         rows["weeks"], rows["mean"] = weeks, means
         self._measure(bucket, counts, watched)
-        self._learn(bucket, counts, means, levels, said.normal, watched, pooled)
+        self._learn(here, counts, means, levels, said.normal, watched, pooled)
         return weeks
 
     def if_counted(
@@ -124,13 +126,13 @@ class Detectors:
         rows["usual_weight"] = forget * rows["usual_weight"] + watched
 
     def _learn(
-        self, bucket: int, counts: NDArray[np.int64], means: Floats, levels: Floats, normal: Floats,
+        self, here: Place, counts: NDArray[np.int64], means: Floats, levels: Floats, normal: Floats,
         watched: NDArray[np.bool_], pooled: NDArray[np.bool_],
     ) -> None:  # fmt: skip
         seen = np.flatnonzero(watched)
         if not len(seen):
             return
-        rows, here = self.rows[seen], place(bucket, self.width_s)
+        rows = self.rows[seen]
         stories, flat = baseline.learn(
             rows, here, self.width_s, counts[seen].astype(np.float64), means[seen], levels[seen],
             normal[seen], self.coverage,

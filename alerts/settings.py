@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 from typing import Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     Field,
@@ -15,8 +14,10 @@ from pydantic import (
 
 from wire.messages import Severity
 
+from .calendar import Calendar
 from .frozen import Frozen
 from .rules import Mention, Mute, Rule
+from .zones import Zone
 
 Kind = Literal["webhook", "slack", "teams", "pagerduty", "alertmanager", "email"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -59,13 +60,8 @@ class Hours(Frozen):
     days: tuple[Day, ...] = DAYS
     start: dt.time = dt.time(0)
     end: dt.time = dt.time(0)
-    zone: str = "UTC"
+    zone: Zone = "UTC"
     outside: Literal["critical", "nothing"] = "critical"
-
-    @field_validator("zone")
-    @classmethod
-    def _known(cls, zone: str) -> str:
-        return known_zone(zone)
 
 
 class Storm(Frozen):
@@ -143,21 +139,8 @@ class Brief(Frozen):
     """
 
     at: dt.time = dt.time(7, 30)
-    zone: str = "UTC"
+    zone: Zone = "UTC"
     receivers: tuple[str, ...] = ()
-
-    @field_validator("zone")
-    @classmethod
-    def _known(cls, zone: str) -> str:
-        return known_zone(zone)
-
-
-def known_zone(zone: str) -> str:
-    """Return the name of a time zone; raises ValueError where there is none of that name."""
-    try:
-        return ZoneInfo(zone).key
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("no such time zone: name one as Europe/Zurich") from error
 
 
 def _given(value: SecretStr | str | tuple[str, ...]) -> bool:
@@ -236,6 +219,7 @@ class AlertsSettings(Frozen):
     lease_s: float = Field(default=10.0, gt=0)
     backoff_s: float = Field(default=0.5, gt=0)
     feedback: Feedback = Feedback()
+    calendar: Calendar = Calendar()
     retention: Retention = Retention()
     brief: Brief = Brief()
 

@@ -128,10 +128,7 @@ def judge_counts(settings: Settings, counts: Path, out: Path, rules: Sequence[Pa
     """Judge a file of counts; under the rules of a file, or with a false alarm a week for each key."""
     if len(rules) > 1:
         raise ConfigurationError("counts are judged by one set of rules", "give --rules once")
-    if not rules:
-        return bins.run(counts, out, None, None)
-    desk = settings.ruled_by(load(rules[0])).desk
-    return bins.run(counts, out, desk.rule, desk.false_alarms_per_week)
+    return bins.run(counts, out, settings.ruled_by(load(rules[0])).desk if rules else None)
 
 
 def _replayed(here: Installation, files: Sequence[Path], stack: ExitStack) -> Store:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from alerts.counts import AT_ONCE, Judge, grid_of
+from alerts.counts import Judge, grid_of
 from alerts.errors import CountsError
-from alerts.rules import Rule
+from alerts.settings import AlertsSettings
 
 COLUMNS = ("time", "key", "count")
 ADDED = ("expected", "score", "alert")
@@ -38,14 +38,14 @@ class Counts(NamedTuple):
     names: tuple[str, ...]
 
 
-def run(source: Path, out: Path, rule: Rule | None, false_alarms_per_week: float | None) -> int:
-    """Judge a file of counts and write the rows with what was said; return how many rows.
+def run(source: Path, out: Path, desk: AlertsSettings | None) -> int:
+    """Judge a file of counts as a desk would and write the rows with what was said; return how many rows.
 
-    Without a rule, one false alarm a week is allowed for each key. `out` appears when it is whole.
+    Without a desk, one false alarm a week is allowed for each key. `out` appears when it is whole.
     Raises CountsError, which names the line, and OSError.
     """
     found = read(source)
-    said = judge(found, rule or AT_ONCE, false_alarms_per_week)
+    said = judge(found, desk)
     part = out.with_name(out.name + ".part")
     with part.open("w", encoding="utf-8", newline="") as target, _rows(source) as (header, rows):
         writer = csv.writer(target, lineterminator="\n")
@@ -136,7 +136,7 @@ def _fitted(source: Path, number: int, row: list[str], cells: int) -> list[str]:
     return row[:cells] + [""] * (cells - len(row))
 
 
-def judge(found: Counts, rule: Rule, false_alarms_per_week: float | None) -> list[tuple[float, float, bool]]:
+def judge(found: Counts, desk: AlertsSettings | None) -> list[tuple[float, float, bool]]:
     """Judge every bin in order of time; return what was said, in the order of the rows.
 
     Rows of one key in one bin are one count.
@@ -146,7 +146,7 @@ def judge(found: Counts, rule: Rule, false_alarms_per_week: float | None) -> lis
         return said
     grid = grid_of(found.times, found.keys)
     width, starts = grid.width_s, grid.starts(found.times)
-    judging = Judge(width, rule, false_alarms_per_week)
+    judging = Judge(width, desk.rule, desk.false_alarms_per_week, desk.calendar) if desk else Judge(width)
     order = np.argsort(starts, kind="stable")
     edges = np.flatnonzero(np.diff(starts[order], prepend=starts[order[0]] - 1))
     groups = np.split(order, edges[1:])

@@ -28,7 +28,7 @@ def written(path, rows, header=("time", "key", "count")):
 def judged(source):
     """Judge a file; return its header and its rows."""
     out = source.with_name("out.csv")
-    run(source, out, None, None)
+    run(source, out, None)
     with out.open(newline="") as file:
         header, *rows = csv.reader(file)
     return header, rows
@@ -231,7 +231,7 @@ def test_what_cannot_be_read_is_named_with_its_row(tmp_path, content, wrong):
     before = csv.field_size_limit(1 << 30)  # as another reader of this process may have left it
     try:
         with pytest.raises(CountsError) as caught:
-            run(source, out, None, None)
+            run(source, out, None)
         assert csv.field_size_limit() == 1 << 30
     finally:
         csv.field_size_limit(before)
