@@ -18,6 +18,7 @@ _LEVEL_STORIES = 0.5
 _LEVEL_PRIOR_S = 3600.0
 _OWN_STORIES = 6.0  # stories that a key's own hour must show before it outweighs the pool
 _OWN_BUCKETS_MIN, _OWN_BUCKETS_MAX = 60.0, 600.0
+_FIRST_S = DAY_S / 2  # of a flat week, before hours are learned
 _ROUGH_S = 2 * DAY_S  # before, cutting would hold a fast key down
 _DOUBT_S = 2 * DAY_S  # a surge of two days is the new normal
 _LEAST_WEIGHT = 0.03
@@ -60,14 +61,16 @@ def learn(
     learned = np.where(rough, counts, np.minimum(counts, means + 2.5 * deviation + 1.0))
     weight = _weight(rows, normal, width_s)
     hour, relative = here.hour, learned / levels
+    # Before there is a level, the first hours would be learned as a thousand times the normal.
+    taught = np.where(rows["exposure"] * width_s < _FIRST_S * coverage, 0.0, weight)
     forget = forgetting(width_s)
-    rows["seen"][:, hour] = forget * rows["seen"][:, hour] + weight * relative
-    rows["visits"][:, hour] = forget * rows["visits"][:, hour] + weight
+    rows["seen"][:, hour] = forget * rows["seen"][:, hour] + taught * relative
+    rows["visits"][:, hour] = forget * rows["visits"][:, hour] + taught
     forget = 0.5 ** (width_s / _LEVEL_HALF_S)
     rows["stories"] = forget * rows["stories"] + weight * learned
     rows["exposure"] = forget * rows["exposure"] + weight * coverage * means / levels
     rows["known"] += 1
-    says = weight * levels / (1.0 + levels * narrow(width_s) / _SATURATED)
+    says = taught * levels / (1.0 + levels * narrow(width_s) / _SATURATED)
     return says * relative, says
 
 

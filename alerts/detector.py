@@ -19,7 +19,7 @@ SILENT_S = 2 * DAY_S  # nothing is said at all, nor before so many buckets
 SILENT_BUCKETS = 24
 WARM_S = 2 * WEEK_S  # until then incidents are provisional
 _SIZE_HALF_S, _USUAL_HALF_S = 4 * DAY_S, 3 * DAY_S
-RECORD_WEEKS = 0.7  # a surprise from which its size counts
+RECORD = 7.0  # size times weeks of surprise, from which the size counts
 
 Floats = NDArray[np.float64]
 
@@ -107,8 +107,8 @@ class Detectors:
         rows = self.rows
         usual = (rows["usual"] + 0.5) / (rows["usual_weight"] + HOUR_S / self.width_s)
         spread = np.sqrt(np.maximum(rows["squares"], 0.05) * (usual + 0.5))
-        speaks = watched & (rows["weeks"] >= RECORD_WEEKS * seen_share(rows["known"] * self.width_s))
-        size = np.maximum(np.where(speaks, counts - usual, 0.0), 0.0) / spread
+        size = np.where(watched, np.maximum(counts - usual, 0.0), 0.0) / spread
+        size *= size * rows["weeks"] >= RECORD * seen_share(rows["known"] * self.width_s)
         hour = bucket // HOUR_S % state.DAY_HOURS
         if bucket % HOUR_S < self.width_s:
             rows["peaks"][:, hour] = 0.0
@@ -147,13 +147,14 @@ def surprise(odds: Floats, per_hour: Floats, known_s: Floats) -> Floats:
     """Say once in how many weeks of background alone the odds of a burst get so high.
 
     Odds above A come about hazard / A times (the filter is a Shiryaev-Roberts procedure), less what
-    they jump over: fitted on simulated backgrounds from .5 to 500 an hour in six worlds, calm to
-    wild, and a little below them, so that a promise of N weeks errs on the quiet side. In its
-    first week a key has seen too little to promise much.
+    they jump over: fitted on simulated backgrounds from .5 to 500 an hour, calm and restless, so that
+    a promise of N weeks errs on the quiet side. In its first week a key has seen too little to promise
+    much.
     """
     rarity = np.log10(np.maximum(per_hour, 1e-3) / 8.0)
-    steep = 1.2 + 0.3 * np.clip(-rarity, 0.0, 2.6)
-    weeks: Floats = np.minimum((0.8 + 0.3 * np.abs(rarity)) * odds**steep, MAX_WEEKS)
+    rarer, busier = np.maximum(-rarity, 0.0), np.maximum(rarity, 0.0)
+    steep = 1.2 + 0.3 * np.minimum(rarer, 2.6)
+    weeks: Floats = np.minimum((0.9 + 0.8 * rarer + 0.3 * busier) * odds**steep, MAX_WEEKS)
     return weeks * seen_share(known_s)
 
 

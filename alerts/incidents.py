@@ -162,8 +162,12 @@ def alert(change: Change, feedback: dict[str, str] | None = None) -> Alert:
     )
 
 
-def _headline(one: Evidence) -> str:
-    return f'negative story ({one.negative:.0%}) - "{one.title[:120]}" - {one.source}'
+def volume(incident: Incident) -> str:
+    """Say what was counted; of a mention, its story."""
+    if incident.rule != MENTION:
+        return f"{incident.observed} negative stories, {incident.expected:.1f} expected"
+    story = incident.evidence[0]
+    return f'negative story ({story.negative:.0%}) - "{story.title[:120]}" - {story.source}'
 
 
 def line(change: Change) -> str:
@@ -171,13 +175,10 @@ def line(change: Change) -> str:
     incident = change.incident
     name = key_of(incident).shown
     if incident.rule == MENTION:
-        return f"{incident.severity.upper()} {name}: {_headline(incident.evidence[0])}"
+        return f"{incident.severity.upper()} {name}: {volume(incident)}"
     if change.event == "resolved":
         return f"RESOLVED {name}: negative news is back to normal"
     maybe = " (provisional: still learning)" if incident.provisional else ""
     top = f' - "{incident.evidence[0].title[:120]}"' if incident.evidence else ""
     rarity = f"once in {incident.surprise_weeks:,.0f} weeks"
-    return (
-        f"{incident.severity.upper()} {name}: {incident.observed} negative stories, "
-        f"{incident.expected:.1f} expected, {rarity}{maybe}{top}"
-    )
+    return f"{incident.severity.upper()} {name}: {volume(incident)}, {rarity}{maybe}{top}"

@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Key(NamedTuple):
-    """A topic, a watch, or both empty: everything."""
+    """A topic, a watch, a watch in a topic, or both empty: everything."""
 
     topic: str = ""
     watch: str = ""
@@ -27,6 +27,8 @@ class Key(NamedTuple):
     @property
     def shown(self) -> str:
         """The key as a person says it."""
+        if self.watch and self.topic:
+            return f"{self.watch} ({self.topic})"
         return self.watch or self.topic or "All topics"
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from alerts.backtest import Label, first_hits
 from alerts.hours import Hour
-from alerts.incidents import key_of
 from alerts.keys import DAY_S, MICROSECONDS, Key, microseconds
 from alerts.rules import SEVERITIES
 from wire.messages import Incident
@@ -101,7 +100,7 @@ def _weeks(outcome: Outcome) -> Markup:
 
 
 def _by_key(results: Sequence[Result]) -> Markup:
-    counts = [Counter(key_of(one) for one in result.incidents) for result in results]
+    counts = [Counter(plotted_on(one) for one in result.incidents) for result in results]
     keys = sorted(_total(counts).items(), key=lambda item: (-item[1], item[0]))
     rows: list[list[Cell]] = [
         [key.shown, *(count[key] for count in counts)] for key, _number in keys[:MOST_ROWS]

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, func, select
 
 from alerts import report, tables
 from alerts.backtest import Agreement, Backtest, Label, agreement, backtest
-from alerts.incidents import key_of
+from alerts.incidents import key_of, volume
 from alerts.judging import blind
 from alerts.keys import BUCKET_S, DAY_S, MICROSECONDS, bucket_of, microseconds
 from alerts.rows import StoredRows
@@ -234,8 +234,7 @@ def summary(outcome: Outcome) -> str:
                 f" median delay {_share(result.median_delay_minutes)} minutes"
             )
         lines += [
-            f"  {one.opened_at:%Y-%m-%d %H:%M} {one.severity:8} {key_of(one).shown}:"
-            f" {one.observed} negative, {one.expected:.1f} expected"
+            f"  {one.opened_at:%Y-%m-%d %H:%M} {one.severity:8} {key_of(one).shown}: {volume(one)}"
             for one in result.incidents
         ]
     return "\n".join(lines)

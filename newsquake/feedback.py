@@ -21,7 +21,7 @@ from starlette.routing import Route
 from alerts import answers
 from alerts.answers import Case
 from alerts.feedback import Answer, Claim, Flaw, check
-from alerts.incidents import key_of
+from alerts.incidents import key_of, volume
 from alerts.settings import Feedback
 from alerts.store import Store
 
@@ -151,11 +151,8 @@ def page(status: int, title: str, body: str) -> Response:
 
 def _incident(found: Case) -> str:
     one = found.incident
-    text = (
-        f"{key_of(one).shown}: {one.observed} negative stories, {one.expected:.1f} expected,"
-        f" {one.opened_at:%Y-%m-%d %H:%M} UTC ({one.severity})"
-    )
-    return escape(text)
+    name, opened = key_of(one).shown, f"{one.opened_at:%Y-%m-%d %H:%M} UTC"
+    return escape(f"{name}: {volume(one)}, {opened} ({one.severity})")
 
 
 def _choice(one: answers.Headline, choices: Sequence[str]) -> str:

@@ -176,6 +176,17 @@ def test_a_new_normal_is_learned_after_days():
     assert np.median(weeks[-288:]) < 1
 
 
+@pytest.mark.parametrize("per_hour", [0.5, 5.0, 500.0])
+def test_the_level_is_the_rate_and_the_shape_has_mean_one(per_hour):
+    """What is normal is their product, but rarity is judged by the level alone."""
+    kept = detectors(4)
+    counts = newswire(5, per_hour, keys=4)
+    feed(kept, counts)
+    usual = counts[-WEEK_BUCKETS:].mean() * 12
+    assert 0.7 < level(kept.rows, BUCKET_S).mean() * 12 / usual < 1.4
+    assert 0.7 < sum(kept.pool.hours) / HOURS < 1.4
+
+
 def test_unwatched_time_freezes_the_baseline():
     """Buckets that nobody watched teach nothing, and empty the windows."""
     kept = detectors()

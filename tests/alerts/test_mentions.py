@@ -131,7 +131,7 @@ def test_the_incident_is_that_story_and_over_at_once():
                            observed_at=NOON, negative=0.94, model="test"),),
     )  # fmt: skip
     assert (
-        'WARNING Credit Suisse: negative story (94%) - "Credit Suisse fined over losses" - Reuters'
+        'WARNING Credit Suisse (Legal): negative story (94%) - "Credit Suisse fined over losses" - Reuters'
     ) == line(Change(incident, 0, "opened"))
 
 
@@ -409,11 +409,11 @@ def test_other_shapes_tell_a_mention_as_what_it_is():
     assert (
         ("Severity", "warning"), ("Negative", "94%"), ("Topic", "Legal"), ("Seen", "2024-01-03 12:00 UTC")
     ) == facts_of(incident)
-    assert "WARNING Credit Suisse" == content(alert).title
+    assert "WARNING Credit Suisse (Legal)" == content(alert).title
     passed = brief.compose(NOON.date(), SETTINGS.brief, [incident], (), brief.Sources(
         sources=1, failing=(), worst_share=0.0, unwatched_minutes=0,
     ), "test").incidents  # fmt: skip
-    assert [("mention", "Credit Suisse")] == [(one.rule, one.name) for one in passed]
+    assert [("mention", "Credit Suisse (Legal)")] == [(one.rule, one.name) for one in passed]
     assert isinstance(passed[0], Passed)
 
 
