@@ -10,14 +10,16 @@ from msgspec.structs import replace
 from alerts.backtest import Backtest, Label
 from alerts.hours import Hour
 from alerts.keys import Key, microseconds
-from newsquake.backtest_page import MOST_INCIDENTS, render
+from newsquake.backtest_page import MOST_INCIDENTS, render, write
 from newsquake.backtest_page_html import headline, text
 from newsquake.backtest_page_plot import MOST_POINTS, thinned
 from newsquake.backtesting import Outcome, Result
+from tests.browser import dom, picture
 from wire.messages import Evidence, Incident, Proof
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOSTILE = "</title><script>alert('x')</script>\x00\ud800\" onload=\"alert(1)"
+RUNS = "<script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
 VOID = {"meta"}
 
 
@@ -87,6 +89,28 @@ def test_nothing_is_run_or_loaded_and_everything_is_text():
     assert all(given["href"].startswith("#") for given in page.all("a"))
     assert any("<script>alert('x')</script>" in data for data in page.text)
     assert html.encode()
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """A page of hostile headlines as a browser opens it: the address of a file."""
+    write(outcome([incident(50, title=RUNS), incident(90)]), tmp_path / "backtest.html")
+    return (tmp_path / "backtest.html").as_uri()
+
+
+def test_a_browser_shows_the_page_and_runs_nothing(opened, tmp_path):
+    """The headline is there to read; it has made no element and changed no title."""
+    shown = dom(opened, tmp_path)
+    assert "<title>Backtest, " in shown
+    assert "&lt;script&gt;document.title='run'&lt;/script&gt;" in shown
+    assert not {"<script", "<img"} & set(re.findall("<[a-z]+", shown))
+
+
+def test_in_a_browser_the_row_that_a_span_leads_to_stands_out(opened, tmp_path):
+    """The same page looks the same; with the link followed it does not."""
+    plain = picture(opened, tmp_path)
+    assert plain == picture(opened, tmp_path)
+    assert plain != picture(f"{opened}#s0-inc_Legal_50", tmp_path)
 
 
 def test_every_link_within_the_page_leads_somewhere():

@@ -17,6 +17,7 @@ from alerts.keys import microseconds
 from alerts.settings import Feedback
 from alerts.store import open_store
 from newsquake.web import WebServer, app
+from tests.browser import dom
 from wire.messages import Evidence, Incident
 
 NOON = datetime(2025, 11, 2, 12, tzinfo=UTC)
@@ -104,6 +105,16 @@ def test_a_hundred_visits_store_nothing(desk):
         for _ in range(25):
             assert 200 == desk.get(answer).status_code
             assert 200 == httpx2.head(desk.url(answer)).status_code
+    assert (0, 0) == desk.stored()
+
+
+def test_a_browser_that_opens_each_link_stores_nothing_and_runs_nothing(desk, tmp_path):
+    """Whatever a page of hostile headlines would run has run; the button is there, nobody pressed it."""
+    for answer in ANSWERS:
+        shown = dom(desk.url(answer), tmp_path)
+        assert "<form" in shown
+        assert "<button" in shown
+        assert not {"<script", "<img"} & set(re.findall("<[a-z]+", shown))
     assert (0, 0) == desk.stored()
 
 
