@@ -42,6 +42,7 @@ def prune(store: Store, keep: Retention, held_since: Callable[[], int | None]) -
         yield from _older(store, tables.health, "bucket", before)
     if keep.incidents is not None:
         yield from _incidents(store, judged - keep.incidents * DAY)
+        yield from _letters(store, judged - keep.incidents * DAY)
     if keep.ids is not None:
         yield from _ids(store, judged - keep.ids * DAY, held_since)
 
@@ -49,7 +50,7 @@ def prune(store: Store, keep: Retention, held_since: Callable[[], int | None]) -
 def _older(
     store: Store, table: Table, column: str, before: int, where: ColumnElement[bool] | None = None
 ) -> Iterator[int]:
-    """Delete rows by an indexed integer column, the oldest first."""
+    """Delete rows by an integer column, the oldest first."""
     place = table.c[column]
     old = place < before if where is None else where & (place < before)
     edges = select(place).where(old).order_by(place)
@@ -78,6 +79,13 @@ def _incidents(store: Store, before: int) -> Iterator[int]:
         if not names:
             return
         yield len(names)
+
+
+def _letters(store: Store, before: int) -> Iterator[int]:
+    """Delete briefs and grouped messages, which no incident takes with it."""
+    outbox = tables.outbox.c
+    of_none = ~exists().where(tables.incidents.c.id == outbox.incident_id)
+    yield from _older(store, tables.outbox, "created_at", before, of_none & (outbox.state != "pending"))
 
 
 def _ids(store: Store, before: int, held_since: Callable[[], int | None]) -> Iterator[int]:

@@ -141,6 +141,7 @@ outbox = Table(
     Column("state", String(20), nullable=False, default="pending"),  # pending, delivered, dead
     Column("last_outcome", Text, nullable=False, default=""),
     Index("outbox_due", "state", "next_attempt_at"),
+    Index("outbox_by_incident", "incident_id"),
 )
 
 # What people did about incidents: added to, never changed. The judge never reads it.

@@ -177,6 +177,25 @@ def test_open_incidents_and_letters_that_wait_stay(store):
     assert (waiting, opened) == (number(store, tables.outbox), number(store, tables.incidents))
 
 
+def test_letters_of_no_incident_go_once_they_were_sent(store):
+    """Briefs and grouped messages, by when they were written; what waits stays, and what is young."""
+    count(store, history(12), SETTINGS)
+    judge_all(store, SETTINGS)
+    day = 86_400_000_000
+    now = report.judged_through(store)
+    row = {"event": "brief", "receiver": "desk", "payload": b"{}", "next_attempt_at": 0, "attempts": 1,
+           "last_outcome": ""}  # fmt: skip
+    rows = {"old": (9, "delivered"), "dead": (9, "dead"), "waits": (9, "pending"), "young": (6, "delivered")}
+    with store.write() as connection:
+        connection.execute(tables.outbox.insert(), [
+            {**row, "id": name, "incident_id": f"brief_{name}", "created_at": now - age * day, "state": state}
+            for name, (age, state) in rows.items()
+        ])  # fmt: skip
+    pruned(store, Retention(incidents=7))
+    with store.read() as connection:
+        assert {"waits", "young"} == set(connection.execute(select(tables.outbox.c.id)).scalars())
+
+
 def test_what_is_not_judged_yet_stays(store):
     """A judge that lags by weeks finds every row, however far the watermark is."""
     count(store, history(10, surge_on=4), SETTINGS)
