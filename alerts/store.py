@@ -21,6 +21,9 @@ from wire.closing import Closing
 from .errors import StoreBusyError, StoreError
 
 BUSY_TIMEOUT_MS = 30_000
+# A judge that catches up may compute for minutes between two statements; a stopped process must not
+# keep its rows for ever.
+IDLE_TIMEOUT_MS = 600_000
 MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x6E657773  # PostgreSQL advisory lock: one process migrates at a time
 
@@ -71,6 +74,8 @@ def open_store(url: str) -> Store:
         raise StoreError(f"{engine.dialect.name}: the store is SQLite or PostgreSQL")
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
+    else:
+        event.listen(engine, "connect", _set_deadlines)
     store = Store(engine)
     try:
         with store.write() as connection:
@@ -105,6 +110,12 @@ def _set_pragmas(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA cache_size=-32000")  # KiB: the id index stays in memory
 
 
+def _set_deadlines(connection: Any, _record: object) -> None:
+    connection.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
+    connection.commit()
+
+
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("newsquake_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -131,4 +142,5 @@ def _translated(engine: Engine) -> Iterator[None]:
         kind = StoreError if permanent else StoreBusyError
         raise kind(f"{place}: {reason}") from error
     except exc.DBAPIError as error:
-        raise StoreError(f"{place}: {error.orig}") from error
+        kind = StoreBusyError if error.connection_invalidated else StoreError
+        raise kind(f"{place}: {error.orig}") from error

@@ -13,6 +13,8 @@ from alerts.errors import StoreBusyError, StoreError
 from alerts.store import MIGRATIONS, Store, open_store
 from alerts.tables import metadata
 
+DEADLINES = ("lock_timeout", "idle_in_transaction_session_timeout")
+
 
 def test_migrations_make_exactly_the_tables(store):
     """After the upgrade to head nothing differs from `alerts.tables`."""
@@ -96,3 +98,27 @@ def test_a_locked_store_is_busy_not_broken(tmp_path, sqlite_store):
     holder.execute("ROLLBACK")
     holder.close()
     impatient.close()
+
+
+def test_a_stopped_process_does_not_keep_its_rows_for_ever(new_database):
+    """PostgreSQL ends a transaction that nobody goes on with: others pass, and it is told to try again."""
+    with open_store(new_database()) as store:
+        with store.read() as connection:
+            shown = [connection.execute(text(f"SHOW {name}")).scalar() for name in DEADLINES]
+        assert ["30s", "10min"] == shown
+        with store.write() as connection:
+            connection.execute(text("INSERT INTO article_ids VALUES ('a', 0)"))
+        with pytest.raises(StoreBusyError):
+            _stop_while(store)
+        with store.read() as connection:
+            assert 2 == connection.execute(text("SELECT observed_at FROM article_ids")).scalar()
+
+
+def _stop_while(store):
+    """Write a row and go on only after another transaction got it."""
+    with store.write() as stopped:
+        stopped.execute(text(f"SET LOCAL {DEADLINES[1]} = 300"))
+        stopped.execute(text("UPDATE article_ids SET observed_at = 1"))
+        with store.write() as other:
+            other.execute(text("UPDATE article_ids SET observed_at = 2"))
+        stopped.execute(text("UPDATE article_ids SET observed_at = 3"))
