@@ -31,6 +31,7 @@ TARGET = HERE / "dashboards" / "newsquake.json"
 # Grafana escapes the values of a multi-value variable for a regular expression ("Legal |
 # Regulation" has a bar), so they are matched with =~ even where a repeated panel has one.
 ALL = 'topic="", watch=""'
+DAY = model.VariableOption(selected=True, text="24h", value="24h")
 TOPICS = 'topic=~"$topic", topic!="", watch=""'
 WATCHES = 'topic="", watch=~"$watch", watch!=""'
 
@@ -50,6 +51,7 @@ def dashboard() -> d.Dashboard:
         .with_variable(d.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
         .with_variable(choice("topic", 'newsquake_trend_observed_negatives{topic!="", watch=""}'))
         .with_variable(choice("watch", 'newsquake_trend_observed_negatives{watch!="", topic=""}'))
+        .with_variable(d.CustomVariable("window").label("Window").values("5m,1h,24h,7d").current(DAY))
         .annotation(
             d.AnnotationQuery()
             .name("More incidents open")
@@ -59,7 +61,7 @@ def dashboard() -> d.Dashboard:
             .enable(enable=True)
         )
     )
-    for row in (now, volume, topics, watches, mood, flow, freshness, work):
+    for row in (now, volume, topics, watches, mood, windows, flow, freshness, work):
         row(page)
     return page
 
@@ -155,6 +157,29 @@ def mood(page: d.Dashboard) -> None:
     )
 
 
+def windows(page: d.Dashboard) -> None:
+    """Show the tone over the chosen window, how sure that is, and where it is going."""
+    page.with_row(d.Row("Tone over $window"))
+    everything = f'{ALL}, window="$window"'
+    page.with_panel(
+        graph(
+            "Net sentiment of all news, with its 95% interval",
+            "percentunit",
+            *(
+                query(f"newsquake_window_net_sentiment{bound}{{{everything}}}", legend)
+                for bound, legend in (("_high", "upper bound"), ("", "tone"), ("_low", "lower bound"))
+            ),
+            span=8,
+        )
+    )
+    for title, metric in (
+        ("Negative share by topic", "newsquake_window_negative_share"),
+        ("Momentum by topic (against the window before)", "newsquake_window_momentum"),
+    ):
+        each = query(f'{metric}{{{TOPICS}, window="$window"}}', "{{topic}}")
+        page.with_panel(graph(title, "percentunit", each, span=8))
+
+
 def flow(page: d.Dashboard) -> None:
     """Show what comes in: articles, polls, sources, incidents."""
     page.with_row(d.Row("Flow"))
@@ -237,6 +262,9 @@ def freshness(page: d.Dashboard) -> None:
     ):
         each = query(f"sum by ({label}) ({metric})", f"{{{{{label}}}}}")
         page.with_panel(graph(title, "short", each, span=8))
+    answered = query("newsquake_alert_precision", "{{rule}}")
+    precision = graph("Precision by rule, as people answered", "percentunit", answered, span=8)
+    page.with_panel(precision.description("True among true and false alarm; no line before an answer."))
 
 
 def work(page: d.Dashboard) -> None:

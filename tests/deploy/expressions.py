@@ -27,7 +27,7 @@ _LABEL_VALUES = re.compile(r"^label_values\((.*),\s*\w+\)$", re.DOTALL)
 # Grafana's variables, as they are when everything is chosen.
 _VARIABLES = {
     "$__rate_interval": "1m", "$__interval": "15s", "$__range": "1h",
-    "$topic": ".+", "$watch": ".+",
+    "$topic": ".+", "$watch": ".+", "$window": "24h",
 }  # fmt: skip
 
 
@@ -62,8 +62,10 @@ def dashboard_expressions() -> list[str]:
     found = []
     for file in sorted(DASHBOARDS.glob("*.json")):
         page = json.loads(file.read_text(encoding="utf-8"))
+        variables = page["templating"]["list"]  # of other types the query is a list of values
+        page["templating"]["list"] = [each for each in variables if each["type"] == "query"]
         found += [value for key, value in _strings(page) if key in ("expr", "query")]
-    return [_without_variables(each) for each in found if each != "prometheus"]
+    return [_without_variables(each) for each in found]
 
 
 def _without_variables(expression: str) -> str:

@@ -67,7 +67,7 @@ def test_the_first_row_is_what_is_alarming_now(page: dict[str, Any]) -> None:
 def test_one_can_choose_topics_and_watches(page: dict[str, Any]) -> None:
     """Both start with all of them, and repeat a panel for each."""
     variables = {each["name"]: each.get("includeAll") for each in page["templating"]["list"]}
-    assert variables == {"datasource": False, "topic": True, "watch": True}
+    assert variables == {"datasource": False, "topic": True, "watch": True, "window": False}
     assert {panel.get("repeat") for panel in page["panels"]} == {None, "topic", "watch"}
 
 
