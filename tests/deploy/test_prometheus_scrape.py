@@ -62,8 +62,16 @@ def busy_registry() -> CollectorRegistry:
         "net_sentiment": -0.5, "negative_share": 0.6, "observed_negatives": 9.0,
         "expected_negatives": 2.0, "expected_negatives_upper": 5.0, "surprise_weeks": 40.0,
     }  # fmt: skip
+    day = {
+        name + bound: value
+        for name, value in (("net_sentiment", -0.4), ("negative_share", 0.6), ("momentum", 0.2))
+        for bound in ("", "_low", "_high")
+    }
     for topic, watch in (("", ""), ("Legal | Regulation", ""), ("", "Example Bank")):
         alerts.trend(topic, watch, surge)
+        for window in ("5m", "1h", "24h", "7d"):
+            alerts.window(topic, watch, window, {"negative": 9, "neutral": 4, "positive": 2}, day)
+    alerts.precision("surge", true=3, false_alarm=1)
     return registry
 
 
