@@ -38,7 +38,10 @@ class Child:
 
     def rest(self) -> list[str]:
         """Wait for its end, and return the whole lines it still had said."""
-        said, _ = self.process.communicate(timeout=60)
+        # Not by `communicate`, which misses what `line` has read ahead.
+        assert self.process.stdout is not None
+        said = self.process.stdout.read()
+        self.process.wait(60)
         return [line.strip() for line in said.splitlines(keepends=True) if line.endswith("\n")]
 
 
