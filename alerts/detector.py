@@ -154,7 +154,7 @@ def surprise(odds: Floats, per_hour: Floats, known_s: Floats) -> Floats:
     rarity = np.log10(np.maximum(per_hour, 1e-3) / 8.0)
     rarer, busier = np.maximum(-rarity, 0.0), np.maximum(rarity, 0.0)
     steep = 1.2 + 0.3 * np.minimum(rarer, 2.6)
-    weeks: Floats = np.minimum((0.9 + 0.8 * rarer + 0.3 * busier) * odds**steep, MAX_WEEKS)
+    weeks: Floats = np.minimum((0.8 + 0.8 * rarer + 0.3 * busier) * odds**steep, MAX_WEEKS)
     return weeks * seen_share(known_s)
 
 
