@@ -46,6 +46,9 @@ class Calendar(Frozen):
         return bucket + (_SUNDAY - day.weekday()) * DAY_S if free else bucket
 
 
+EVERY_WEEK_ALIKE = Calendar()
+
+
 @lru_cache(maxsize=1024)
 def _days_of(code: str, year: int) -> frozenset[dt.date]:
     """Return the holidays of a year; raises ValueError where nobody is known by that code."""

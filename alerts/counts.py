@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import state
-from .calendar import Calendar
+from .calendar import EVERY_WEEK_ALIKE, Calendar
 from .detector import SILENT_BUCKETS, SILENT_S, Detectors
 from .rules import Rule, Surge
 from .shape import HOUR_S, Pool
@@ -90,9 +90,10 @@ class Judge:
 
     def __init__(
         self, width_s: int, rule: Rule = AT_ONCE, false_alarms_per_week: float | None = None,
-        calendar: Calendar = Calendar(),  # noqa: B008 - frozen
+        calendar: Calendar = EVERY_WEEK_ALIKE,
     ) -> None:  # fmt: skip
         self._width_s = width_s
+        self._calendar = calendar
         self._rule = rule
         self._budget = false_alarms_per_week
         self._keys: dict[str, int] = {}
@@ -145,12 +146,11 @@ class Judge:
         new = sorted(set(counts).difference(self._keys))
         if not new:
             return
-        rows = np.concatenate([self._detectors.rows, state.fresh(len(new))])
+        self._detectors.rows = np.concatenate([self._detectors.rows, state.fresh(len(new))])
         for key in new:
             self._keys[key] = len(self._keys)
             self._surges.append(Surge())
             self._young[key] = {}
-        self._detectors = Detectors(rows, self._detectors.pool, self._detectors.calendar)
 
     def _enough(self, bins: int) -> bool:
         return bins >= SILENT_BUCKETS and bins * self._width_s >= SILENT_S
@@ -164,7 +164,7 @@ class Judge:
         rows["stories"] = [
             sum(counts.values()) / len(counts) * HOUR_S / self._width_s for counts in heard.values()
         ]  # an hour's worth: as much as the level before anything was seen weighs
-        learning = Detectors(rows, self._detectors.pool, self._detectors.calendar)
+        learning = Detectors(rows, self._detectors.pool, self._calendar)
         numbers = {key: number for number, key in enumerate(heard)}
         for start in sorted(set().union(*heard.values())):
             here = {key: counts[start] for key, counts in heard.items() if start in counts}

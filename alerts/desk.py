@@ -17,7 +17,7 @@ from .incidents import Change
 from .keys import ALL, BUCKET_S, MICROSECONDS, Key, end_of
 from .rules import Surge, Turn
 from .settings import AlertsSettings
-from .shape import HOUR_S, place
+from .shape import HOUR_S
 from .sources import Judged, Shared, by_bucket
 from .stories import First, Row, Rows, counted, firsts
 from .surprise import Surprise, likeliest
@@ -114,7 +114,7 @@ class Desk:
             stored = held.get(key) if key in held else state.read(kept.row)
             if stored is not None:
                 rows[number] = stored
-        self._detectors = Detectors(rows, self._detectors.pool, self._settings.calendar)
+        self._detectors.rows = rows
         self._pooled = np.array([bool(key.topic) and not key.watch for key in self._keys])
 
     def _step(self, bucket: int, counts: Mapping[Key, int], *, watched: bool) -> None:
@@ -125,7 +125,7 @@ class Desk:
     def _listen(self, bucket: int, articles: Mapping[str, int]) -> None:
         """Learn how much each source usually says, an hour at a time."""
         sources = self.shared.sources
-        sources.hear(articles, self.shared.pool.hours[place(self._settings.calendar.like(bucket)).hour])
+        sources.hear(articles, self.shared.pool.hours[self._detectors.place(bucket).hour])
         if (bucket + BUCKET_S) % HOUR_S == 0:
             sources.learn(bucket)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import baseline, state
 from .burst import Filter, Said
-from .calendar import Calendar
+from .calendar import EVERY_WEEK_ALIKE, Calendar
 from .keys import DAY_S, MAX_WEEKS, WEEK_S
 from .shape import HOUR_S, Place, Pool, place
 from .state import Rows
@@ -30,13 +30,17 @@ class Detectors:
     `coverage`, in any unit, is how much of the news is heard now: what is normal is proportional to it.
     """
 
-    def __init__(self, rows: Rows, pool: Pool, calendar: Calendar = Calendar()) -> None:  # noqa: B008 - frozen
+    def __init__(self, rows: Rows, pool: Pool, calendar: Calendar = EVERY_WEEK_ALIKE) -> None:
         self.rows = rows
         self.pool = pool
-        self.calendar = calendar
+        self._calendar = calendar
         self.width_s = pool.width_s
         self.coverage = 1.0
         self._filter = Filter(pool.width_s)
+
+    def place(self, bucket: int) -> Place:
+        """Find where in the week a bucket's news is as usual; a holiday is a Sunday."""
+        return place(self._calendar.like(bucket), self.width_s)
 
     def step(
         self, bucket: int, counts: NDArray[np.int64], watched: NDArray[np.bool_],
@@ -48,7 +52,7 @@ class Detectors:
         teach the shape of the week that all share.
         """
         rows, width = self.rows, self.width_s
-        here = place(self.calendar.like(bucket), width)
+        here = self.place(bucket)
         levels = baseline.level(rows, width, self.coverage)
         means = baseline.mean(rows, levels, here, self.pool)
         slot = bucket // width % state.RING
@@ -108,7 +112,8 @@ class Detectors:
         usual = (rows["usual"] + 0.5) / (rows["usual_weight"] + HOUR_S / self.width_s)
         spread = np.sqrt(np.maximum(rows["squares"], 0.05) * (usual + 0.5))
         size = np.where(watched, np.maximum(counts - usual, 0.0), 0.0) / spread
-        size *= size * rows["weeks"] >= RECORD * seen_share(rows["known"] * self.width_s)
+        counted = size * rows["weeks"] >= RECORD * seen_share(rows["known"] * self.width_s)
+        size = np.where(counted, size, 0.0)
         hour = bucket // HOUR_S % state.DAY_HOURS
         if bucket % HOUR_S < self.width_s:
             rows["peaks"][:, hour] = 0.0

@@ -100,19 +100,21 @@ def _weeks(outcome: Outcome) -> Markup:
 
 
 def _by_key(results: Sequence[Result]) -> Markup:
-    counts = [Counter(plotted_on(one) for one in result.incidents) for result in results]
-    keys = sorted(_total(counts).items(), key=lambda item: (-item[1], item[0]))
-    rows: list[list[Cell]] = [
-        [key.shown, *(count[key] for count in counts)] for key, _number in keys[:MOST_ROWS]
-    ]
+    counts = _counts(results)
+    keys = _loudest(counts)
+    rows: list[list[Cell]] = [[key.shown, *(count[key] for count in counts)] for key in keys[:MOST_ROWS]]
     return join((table(["Key", *_names(results)], rows), _more(len(keys), MOST_ROWS, "keys")))
 
 
-def _total(counts: Iterable[Counter[Key]]) -> Counter[Key]:
-    total: Counter[Key] = Counter()
-    for count in counts:
-        total += count
-    return total
+def _counts(results: Sequence[Result]) -> list[Counter[Key]]:
+    """Count the incidents of each set of rules by the key that they are plotted on."""
+    return [Counter(map(plotted_on, result.incidents)) for result in results]
+
+
+def _loudest(counts: Sequence[Counter[Key]]) -> list[Key]:
+    """Order the keys by their incidents under all sets of rules, the most first."""
+    return sorted({key for count in counts for key in count},
+                  key=lambda key: (-sum(count[key] for count in counts), key))  # fmt: skip
 
 
 def _more(number: int, most: int, what: str) -> Markup:
@@ -150,16 +152,16 @@ def _hit(label: Label, hit: Incident | None) -> Cell:
 def _plots(outcome: Outcome, shown: Sequence[Sequence[Incident]]) -> Iterator[Markup]:
     """Plot the keys that had the most incidents, then the busiest of the others."""
     hours = _hours(outcome)
-    counts = _total(Counter(map(plotted_on, result.incidents)) for result in outcome.results)
-    loud = [key for key, _n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if key in hours]
-    busy = sorted(hours.keys() - counts.keys(), key=lambda key: (-sum(h.observed for h in hours[key]), key))
+    counts = _counts(outcome.results)
+    loud = [key for key in _loudest(counts) if key in hours]
+    busy = sorted(hours.keys() - set(loud), key=lambda key: (-sum(h.observed for h in hours[key]), key))
     yield _legend(outcome)
     for key in (*loud[:MOST_PLOTS], *busy[:MOST_QUIET]):
         step, points = plot.thinned(hours[key])
         spans = list(_spans(outcome, shown, key))
         drawn = plot.volume(points, outcome.start, outcome.stop, spans, len(shown), key.shown)
         said = f"; each point is, of {step} hours, the one furthest above normal" if step > 1 else ""
-        caption = element("figcaption", f"{counts[key]} incidents{said}")
+        caption = element("figcaption", f"{sum(count[key] for count in counts)} incidents{said}")
         yield element("figure", element("h3", key.shown), drawn, caption)
 
 

@@ -1,11 +1,9 @@
 """kill -9 at every step of counting and judging, in the middle of an incident and its cooldown."""
 
 import os
-import signal
 import subprocess
 import sys
-import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -20,6 +18,7 @@ from alerts.store import open_store
 from tests.alerts.builders import STREAM, Wire, bucket_at, dump, rows_of
 from tests.alerts.child import SETTINGS, work
 from tests.faults.course import COURSE, course, quiet
+from tests.journeys.journey import eventually, kill
 from wire.log import NewRecord
 from wire.opening import open_log
 
@@ -138,15 +137,6 @@ def generation(store) -> int:
         return connection.execute(select(tables.judge.c.generation)).scalar() or 0
 
 
-def eventually(what) -> None:
-    """Wait until something is so."""
-    for _ in range(1200):
-        if what():
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("nothing within a minute")
-
-
 def test_where_the_judge_is_killed_another_counter_takes_its_place(
     calm, wire, tmp_path, kafka_servers, new_database
 ):
@@ -161,22 +151,15 @@ def test_where_the_judge_is_killed_another_counter_takes_its_place(
         processes = []
         for taken in (2, 3):
             process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
-            stack.callback(end_group, process)
+            stack.callback(kill, process)
             processes.append(process)
             eventually(lambda taken=taken: generation(store) >= taken)
         append(home, wire.records[len(before.records) : half], log)
         eventually(lambda: report.judged_through(store) > microseconds(before.now) + 3_600_000_000)
-        end_group(processes[1])
+        kill(processes[1])
         append(home, wire.records[half:], log)
         assert 0 == processes[0].wait(120)
         found = dump(store)
         assert same_as_backtest(store)
     for name in ("article_ids", "articles", "sums", "detectors", "incidents", "outbox"):
         assert calm[name] == found[name]
-
-
-def end_group(process: "subprocess.Popen[bytes]") -> None:
-    """`kill -9` a process that we started, and its forks."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)

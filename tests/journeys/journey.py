@@ -112,7 +112,7 @@ class Finished:
     err: str
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def kill(process: "subprocess.Popen[Any]") -> None:
     """`kill -9` the process group, if it still lives."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
