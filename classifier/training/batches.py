@@ -34,11 +34,13 @@ def shown(examples: Sequence[Example], recipe: Recipe, chance: random.Random) ->
     for example in examples:
         if chance.random() >= recipe.sets[example.set].share:
             continue
-        forms = [example]
-        if example.summary:
-            forms.append(example._replace(summary=""))
-        out.extend(forms * recipe.sets[example.set].repeat)
+        out.extend(forms(example) * recipe.sets[example.set].repeat)
     return out
+
+
+def forms(example: Example) -> list[Example]:
+    """Return an example as it is, and without its summary if it has one."""
+    return [example, example._replace(summary="")] if example.summary else [example]
 
 
 def epoch(examples: Sequence[Example], recipe: Recipe, number: int) -> list[list[Example]]:

@@ -62,6 +62,16 @@ def prepared(recipe: Recipe) -> nn.Module:
     return encoder
 
 
+def network_of(recipe: Recipe, topics: int) -> Network:
+    """Return the network of a recipe as it is before training.
+
+    It has one convention more than the recipe, the desk's own for an item with a summary, whose
+    correction stays zero: no text is trained as such, so that only `calibrate` gives it a kind.
+    """
+    body = prepared(recipe)
+    return Network(body, size_of(body), topics, len(recipe.conventions) + 1, recipe.dropout)
+
+
 def merged(network: Network) -> None:
     """Make a plain encoder of one that was trained with LoRA; leave any other as it is."""
     if isinstance(network.encoder, PeftModel):

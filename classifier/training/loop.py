@@ -23,10 +23,15 @@ Progress = Callable[[int, int, float], None]  # step, steps, smoothed loss
 Judge = Callable[[Network], float]  # the validation score, higher is better
 
 
-def loss_of(network: Network, batch: Batch, recipe: Recipe) -> Tensor:
+Taught = Callable[[Network, Tensor, Sequence[Example]], Tensor]  # vectors, and whose they are
+
+
+def loss_of(network: Network, batch: Batch, recipe: Recipe, examples: Sequence[Example] = (),
+            taught: Taught | None = None) -> Tensor:
     """Return the loss over the labels that the examples have, per example of the batch.
 
-    Each text is answered by the convention of its set, which the network also learns to tell.
+    Each text is answered by the convention of its set, which the network also learns to tell. With
+    teachers, what they say of the batch's `examples` has its share of the loss.
     """
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
         vectors = network.dropout(network.pooled(batch.input_ids, batch.attention_mask))
@@ -35,7 +40,10 @@ def loss_of(network: Network, batch: Batch, recipe: Recipe) -> Tensor:
                                       reduction="sum")
              for said, labels in zip(heads, (batch.topics, batch.sentiments), strict=True)]
     told = functional.cross_entropy(kinds.float(), batch.kinds)
-    return (parts[0] + parts[1]) / len(batch.kinds) + recipe.kind_weight * told
+    labelled = (parts[0] + parts[1]) / len(batch.kinds)
+    if taught is not None:
+        labelled = torch.lerp(labelled, taught(network, vectors, examples), recipe.taught)
+    return labelled + recipe.kind_weight * told
 
 
 def rate_at(step: int, steps: int, warmup: float) -> float:
@@ -68,10 +76,11 @@ class Trainer:
     """
 
     def __init__(self, network: Network, recipe: Recipe, collate: Collator,
-                 checkpoint: Path) -> None:
+                 checkpoint: Path, taught: Taught | None = None) -> None:
         self._network = network
         self._recipe = recipe
         self._collate = collate
+        self._taught = taught
         self._path = checkpoint
         self._optimizer = optimizer_of(network, recipe)
         decay = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
@@ -126,7 +135,7 @@ class Trainer:
         scale = rate_at(self._step, steps, self._recipe.warmup)
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * scale
-        loss = loss_of(self._network, self._collate(examples), self._recipe)
+        loss = loss_of(self._network, self._collate(examples), self._recipe, examples, self._taught)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip)
         self._optimizer.step()

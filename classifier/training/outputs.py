@@ -30,8 +30,11 @@ class Outputs(NamedTuple):
 
     def of_kind(self, kind: int) -> "Outputs":
         """Return what is said of the texts of one kind."""
-        own = self.kinds == kind
-        return Outputs(*(column[own] for column in self))
+        return self.where(self.kinds == kind)
+
+    def where(self, chosen: Tensor) -> "Outputs":
+        """Return what is said of the texts that a mask chooses."""
+        return Outputs(*(column[chosen] for column in self))
 
 
 def stacked(parts: Sequence[Outputs]) -> Outputs:

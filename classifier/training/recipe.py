@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .errors import RecipeError
 
@@ -48,6 +48,9 @@ class Recipe(BaseModel, frozen=True):
     teaches the network to tell the conventions' texts apart. `average` is the decay of the moving
     average of the weights; 0 keeps the last ones. Of what is kept, the weights at the end of the
     first epoch are the share `first_epoch` (Wortsman et al. 2022, robust fine-tuning).
+    `teachers` name recipes (files beside this one), which are trained first; what they say is learned
+    beside the labels, as `taught` of the loss, at `temperature` (`teaching`). With `start`
+    teachers the weights begin at the mean of theirs, else at the pretrained encoder.
     `baselines`: whether two simple models are trained on the same split, to compare with.
     `evaluate_on` names sets with sentiments that are measured at the end and never trained on.
     Texts of `without_topics` are left out, so that it can be measured how well such topics are
@@ -80,6 +83,10 @@ class Recipe(BaseModel, frozen=True):
     clip: float = Field(default=1.0, gt=0)
     average: float = Field(default=0.0, ge=0, lt=1)
     first_epoch: float = Field(default=0.0, ge=0, lt=1)
+    teachers: tuple[str, ...] = ()
+    taught: float = Field(default=0.5, gt=0, le=1)
+    temperature: float = Field(default=2.0, ge=1)
+    start: Literal["encoder", "teachers"] = "encoder"
     test_percent: int = Field(default=12, ge=1, le=50)
     validation_percent: int = Field(default=3, ge=1, le=30)
     checkpoint_steps: int = Field(default=200, ge=1)
@@ -102,10 +109,22 @@ class Recipe(BaseModel, frozen=True):
                 raise ValueError(f"{name} is no number of a recipe")
         return search
 
+    @model_validator(mode="after")
+    def _startable(self) -> Self:
+        """Refuse a start that there is not: without teachers, or from whole weights with LoRA."""
+        if self.start == "teachers" and (not self.teachers or self.strategy == "lora"):
+            raise ValueError('start = "teachers" wants teachers, and a strategy other than lora')
+        return self
+
     @property
     def conventions(self) -> tuple[str, ...]:
         """The conventions beside the desk's, in the order in which the sets first name them."""
         return tuple(dict.fromkeys(s.convention for s in self.sets if s.convention))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of texts that are trained on: the desk's is "", the others are conventions."""
+        return tuple(dict.fromkeys(s.convention for s in self.sets))
 
     def kind_of(self, index: int) -> int:
         """Return the kind of a set's texts: 0 the desk's, k the k-th convention's."""

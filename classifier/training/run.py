@@ -4,7 +4,7 @@ import importlib.metadata
 import itertools
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,10 +30,12 @@ from . import (
     probes,
     quantise,
     search,
+    teaching,
 )
 from .batches import Collator
+from .errors import RecipeError
 from .loop import Trainer
-from .outputs import outputs, stacked
+from .outputs import Outputs, outputs, stacked
 from .recipe import DEFAULT, Recipe, read_recipe
 
 LIBRARIES = ("torch", "transformers", "onnx", "onnxruntime", "tokenizers", "safetensors")
@@ -49,11 +51,27 @@ def train(recipe: Path | None = None, data: Path = Path("../shared/data"),
     checkpoint, beside `out`, when it is called again.
     Raises RecipeError, DataError, ExportError, and InterruptedTrainingError at `stop_at`.
     """
-    return _train(read_recipe(recipe or DEFAULT), data, out, trials, stop_at, clock)
+    path = recipe or DEFAULT
+    made = read_recipe(path)
+    teachers = [_taught_by(path.parent / name, made, data, out, clock) for name in made.teachers]
+    return _train(made, data, out, teachers, trials, stop_at, clock)
 
 
-def _train(recipe: Recipe, folder: Path, out: Path, trials: int, stop_at: int | None,
-           clock: Callable[[], float]) -> dict[str, Any]:
+def _taught_by(path: Path, student: Recipe, folder: Path, out: Path,
+               clock: Callable[[], float]) -> Path:
+    """Return the artifact of a teacher's recipe, which lies beside `out`; train it if it is not there."""
+    recipe = read_recipe(path)
+    teaching.check(recipe, student)
+    artifact_of = out.with_name(f"{out.name}.teachers") / recipe.model
+    if not artifact_of.exists():
+        train(path, folder, artifact_of, clock=clock)
+    elif teaching.recipe_of(artifact_of) != recipe:
+        raise RecipeError(f"{artifact_of} is of another recipe: delete it to begin anew")
+    return artifact_of
+
+
+def _train(recipe: Recipe, folder: Path, out: Path, teachers: Sequence[Path], trials: int,
+           stop_at: int | None, clock: Callable[[], float]) -> dict[str, Any]:
     log = structlog.get_logger().bind(model=recipe.model)
     started = clock()
     torch.set_num_threads(recipe.threads)
@@ -68,14 +86,21 @@ def _train(recipe: Recipe, folder: Path, out: Path, trials: int, stop_at: int | 
     log.info("training.read", train=len(given.parts.train), test=len(given.parts.test))
     tokenizer = encoder.tokenizer_of(recipe.encoder)
 
+    # teachers
+    lessons = None
+    if recipe.teachers:
+        log.info("training.asking_teachers", teachers=recipe.teachers)
+        lessons = teaching.Lessons(recipe, [teaching.read(each, given.topics) for each in teachers],
+                                   given.parts.train, given.topics)
+
     # search
     if trials:
         recipe = search.best(recipe, trials, out.with_name(f"{out.name}.search"),
-                             lambda tried, path, heed: learn(tried, given, tokenizer, path, heed)[1])
+                             lambda tried, path, heed: learn(tried, given, tokenizer, path, lessons, heed)[1])
 
     # encoder, two heads, loop
     checkpoint = out.with_name(f"{out.name}.checkpoint")
-    net, best = learn(recipe, given, tokenizer, checkpoint, stop_at=stop_at)
+    net, best = learn(recipe, given, tokenizer, checkpoint, lessons, stop_at=stop_at)
     seconds = clock() - started
     log.info("training.finished", validation=round(best, 4), seconds=round(seconds))
 
@@ -110,14 +135,14 @@ def read(recipe: Recipe, folder: Path) -> Given:
 
 
 def learn(recipe: Recipe, given: Given, tokenizer: PreTrainedTokenizerBase, checkpoint: Path,
-          heed: search.Heed = lambda _epoch, _score: None,
+          lessons: teaching.Lessons | None = None, heed: search.Heed = lambda _epoch, _score: None,
           stop_at: int | None = None) -> tuple[Network, float]:
     """Train a network; return it with its validation score, which `heed` is told after each epoch."""
     torch.manual_seed(recipe.seed)
     collate = Collator(tokenizer, given.topics, recipe.max_length, recipe)
-    body = encoder.prepared(recipe)
-    net = Network(body, encoder.size_of(body), len(given.topics), len(recipe.conventions),
-                  recipe.dropout)
+    net = encoder.network_of(recipe, len(given.topics))
+    if lessons and recipe.start == "teachers":
+        lessons.start(net)
     epochs = itertools.count()
 
     def judge(averaged: Network) -> float:
@@ -126,7 +151,7 @@ def learn(recipe: Recipe, given: Given, tokenizer: PreTrainedTokenizerBase, chec
         return score
 
     with _progress() as progress:
-        best = Trainer(net, recipe, collate, checkpoint).train(
+        best = Trainer(net, recipe, collate, checkpoint, lessons.loss if lessons else None).train(
             given.parts.train, judge, progress, stop_at)
     encoder.merged(net)
     return net, best
@@ -142,8 +167,12 @@ def finish(net: Network, tokenizer: PreTrainedTokenizerBase, recipe: Recipe,
     export.round_to_half(net)
     real = given.headlines
     validation = outputs(net, given.parts.validation, collate)
-    desk = outputs(net, real.examples, collate) if real else validation.of_kind(0)
-    calibration = calibrate.fit(net, desk, validation)
+    items = real.examples if real else [e for e in given.parts.validation
+                                        if not recipe.sets[e.set].convention]
+    desk, titles = (_of_the_desk(net, items, collate) if items
+                    else (validation.of_kind(0), validation.of_kind(0)))
+    fair = calibrate.cross_fitted(net, desk, titles, validation) if real else desk
+    calibration = calibrate.fit(net, desk, titles, validation)
     export.round_to_half(net)
 
     # measured as served, each set by itself
@@ -165,6 +194,7 @@ def finish(net: Network, tokenizer: PreTrainedTokenizerBase, recipe: Recipe,
     if real:
         metrics["headlines"] = {recipe.calibrate_on: evaluate.headline_report(
             said[recipe.calibrate_on], real, given.topics)}
+        metrics["headlines_cross_fitted"] = evaluate.headline_report(fair, real, given.topics)
         metrics["headlines_uncalibrated"] = evaluate.headline_report(desk, real, given.topics)
     if recipe.baselines:
         compared = {name: asked[name] for name in asked if name not in given.unseen}
@@ -185,6 +215,15 @@ def finish(net: Network, tokenizer: PreTrainedTokenizerBase, recipe: Recipe,
         int8, {head: plots.reliability(judged) for head, judged in
                evaluate.judged(held_out, given.topics).items()}))
     return metrics
+
+
+def _of_the_desk(net: Network, items: Sequence[data.Example], collate: Collator) -> tuple[Outputs, Outputs]:
+    """Return what is said of the desk's items, of the last kind if they have a summary, and of titles."""
+    desk = outputs(net, items, collate)
+    last = len(net.conventions)
+    kinds = torch.tensor([last if item.summary else 0 for item in items], dtype=torch.long)
+    titles = outputs(net, [item._replace(summary="") for item in items], collate)
+    return desk._replace(kinds=kinds), titles
 
 
 @contextmanager

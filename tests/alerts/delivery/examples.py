@@ -39,7 +39,7 @@ def group(alerts):
 
 BRIEF = Brief(
     day="2026-11-02", zone="Europe/Zurich", since=NOON - timedelta(days=1), until=NOON,
-    text="1 incident", model="newsquake-minilm-3",
+    text="1 incident", model="newsquake-minilm-4",
     incidents=(Passed(id="inc_1", name="Legal", state="open", severity="warning", opened_at=NOON,
                       resolved_at=None, observed=9, expected=2.0, headline=headline()),),
     movers=(Mover(watch="Example Bank", articles=8, negative=6, usual=1.5, negative_share=0.75),),

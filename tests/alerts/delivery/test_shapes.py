@@ -288,6 +288,6 @@ def test_a_brief_says_what_happened():
         "- WARNING Legal: 9 negative stories, 2.0 expected; opened 2026-11-02 12:00 UTC, still open",
         "- Example Bank: 6 negative (75% of 8 articles), usually 1.5",
         "- 41 watched, 1 failing; 5% at the worst", "- nobody watched for 15 minutes", "- failing now: Wire",
-        "- newsquake-minilm-3",
+        "- newsquake-minilm-4",
     ):
         assert line in text
