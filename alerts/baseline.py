@@ -9,7 +9,7 @@ Functions over all keys at once: each works on the rows of `state.ROW` element b
 import numpy as np
 from numpy.typing import NDArray
 
-from .keys import DAY_S
+from .keys import DAY_S, WEEK_S
 from .shape import Place, Pool, forgetting, narrow
 from .state import Rows
 
@@ -62,7 +62,9 @@ def learn(
     weight = _weight(rows, normal, width_s)
     hour, relative = here.hour, learned / levels
     # Before there is a level, the first hours would be learned as a thousand times the normal.
-    taught = np.where(rows["exposure"] * width_s < _FIRST_S * coverage, 0.0, weight)
+    # In its first week a key has seen no such hour before: what surprises may be its rhythm.
+    first = np.where(rows["known"] * width_s < WEEK_S, 1.0, weight)
+    taught = np.where(rows["exposure"] * width_s < _FIRST_S * coverage, 0.0, first)
     forget = forgetting(width_s)
     rows["seen"][:, hour] = forget * rows["seen"][:, hour] + taught * relative
     rows["visits"][:, hour] = forget * rows["visits"][:, hour] + taught

@@ -152,14 +152,17 @@ def surprise(odds: Floats, per_hour: Floats, known_s: Floats) -> Floats:
     """Say once in how many weeks of background alone the odds of a burst get so high.
 
     Odds above A come about hazard / A times (the filter is a Shiryaev-Roberts procedure), less what
-    they jump over: fitted on simulated backgrounds from .5 to 500 an hour, calm and restless, so that
-    a promise of N weeks errs on the quiet side. In its first week a key has seen too little to promise
-    much.
+    they jump over: fitted on simulated backgrounds from .02 to 500 an hour, calm and restless, with
+    clumps of copies now and then, so that a promise of N weeks errs on the quiet side. Where a story is
+    rare one more is a long jump, so odds say less than they are worth (`lone`). In its first week
+    a key has seen too little to promise much.
     """
     rarity = np.log10(np.maximum(per_hour, 1e-3) / 8.0)
     rarer, busier = np.maximum(-rarity, 0.0), np.maximum(rarity, 0.0)
+    lone = 10.0 ** (0.8 * np.clip(rarer - 1.3, 0.0, 1.3))
     steep = 1.2 + 0.3 * np.minimum(rarer, 2.6)
-    weeks: Floats = np.minimum((0.8 + 0.8 * rarer + 0.3 * busier) * odds**steep, MAX_WEEKS)
+    found = (0.8 + 0.8 * rarer + 0.3 * busier) * lone * odds**steep
+    weeks: Floats = np.minimum(found, MAX_WEEKS)
     return weeks * seen_share(known_s)
 
 

@@ -34,8 +34,11 @@ def feed(kept, counts, start=0):
     return np.array(found)
 
 
-def newswire(weeks, per_hour, seed=1, keys=1, restless=0.3):
-    """Draw counts of a newswire: the rhythm of the week, and ups and downs of hours."""
+def newswire(weeks, per_hour, seed=1, keys=1, restless=0.3, *, clumps=False):
+    """Draw counts of a newswire: the rhythm of the week, ups and downs of hours, and perhaps clumps.
+
+    Clumps are copies of a story that nobody recognised: seven in the mean, rarer than the news is.
+    """
     chance = np.random.default_rng(seed)
     buckets = weeks * WEEK_BUCKETS
     shape = np.array([DEFAULT[place(MONDAY + n * BUCKET_S).hour] for n in range(buckets)])
@@ -46,7 +49,11 @@ def newswire(weeks, per_hour, seed=1, keys=1, restless=0.3):
         volume[n] = now
     means = per_hour / 12 * shape[:, None] * np.exp(volume - restless**2 / 2)
     size = means / (0.3 + 0.1 * means)
-    return chance.poisson(chance.gamma(size, means / size))
+    counts = chance.poisson(chance.gamma(size, means / size))
+    if clumps:
+        some = chance.random(counts.shape) < 0.01 * math.sqrt(per_hour) / 12
+        counts += some * np.minimum(2 + chance.geometric(0.2, counts.shape), 40)
+    return counts
 
 
 def openings(weeks, threshold):
@@ -113,23 +120,22 @@ def test_a_row_of_another_layout_is_not_read():
     assert state.read(row[0].tobytes()) is None
 
 
-@pytest.mark.parametrize("per_hour", [0.5, 5.0, 50.0])
+@pytest.mark.parametrize("per_hour", [0.05, 0.5, 5.0, 50.0, 500.0])
 def test_once_in_n_weeks_comes_about_once_in_n_weeks(per_hour):
-    """The promise on background alone, over 1, 4 and 13 weeks: never twice as often.
+    """The promise on background alone, over 1, 4 and 13 weeks: within a factor of two.
 
-    Nor more than four times as seldom, where so many are expected that chance is no excuse; a key
-    of half a story an hour seldom has the stories for it.
+    But for what chance excuses, which is much where few are expected.
     """
     keys, weeks = 48, 14
     kept = detectors(keys)
-    said = feed(kept, newswire(weeks, per_hour, seed=3, keys=keys))[2 * WEEK_BUCKETS :]
+    said = feed(kept, newswire(weeks, per_hour, seed=3, keys=keys, clumps=True))[2 * WEEK_BUCKETS :]
     watched = keys * (weeks - 2)
     found = {n: openings(said, n) for n in (1, 4, 13)}
     for n, opened in found.items():
         expected = watched / n
         slack = 3 * math.sqrt(expected)
         assert opened <= 2 * expected + slack, found
-        assert opened >= expected / 4 - slack, found
+        assert opened >= expected / 2 - slack, found
 
 
 def test_a_surge_is_seen_within_the_hour_and_is_over_after_it():
@@ -204,6 +210,16 @@ def test_unwatched_time_freezes_the_baseline():
 def test_nothing_is_said_in_the_first_two_days():
     """A cold detector is silent, whatever it sees."""
     assert not feed(detectors(), [[50]] * 575).any()
+
+
+def test_a_key_without_weekends_is_loud_at_the_first_one_only():
+    """Half a story in five minutes, day and night: what surprised on Saturday is known on Sunday."""
+    kept = detectors()
+    counts = np.random.default_rng(5).poisson(0.5, (3 * WEEK_BUCKETS, 1))
+    said = feed(kept, counts)[:, 0]
+    loud = [np.flatnonzero(week >= 0.5).size for week in said.reshape(3, -1)]
+    assert loud[0] < 12 * 12
+    assert loud[1:] == [0, 0]
 
 
 def test_the_world_is_learned():
