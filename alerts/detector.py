@@ -161,7 +161,7 @@ def surprise(odds: Floats, per_hour: Floats, known_s: Floats) -> Floats:
     rarer, busier = np.maximum(-rarity, 0.0), np.maximum(rarity, 0.0)
     lone = 10.0 ** (0.8 * np.clip(rarer - 1.3, 0.0, 1.3))
     steep = 1.2 + 0.3 * np.minimum(rarer, 2.6)
-    found = (0.8 + 0.8 * rarer + 0.3 * busier) * lone * odds**steep
+    found = (0.8 + 0.8 * rarer + 0.2 * busier + 0.12 * busier**2) * lone * odds**steep
     weeks: Floats = np.minimum(found, MAX_WEEKS)
     return weeks * seen_share(known_s)
 

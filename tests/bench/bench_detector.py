@@ -1,12 +1,13 @@
 """How well bursts are found: recall at one false alarm a week, with one threshold, and how quickly.
 
-    python tests/bench/bench_detector.py [--seed 0] [--noisy] [--alone] [--tweets]
+    python tests/bench/bench_detector.py [--seed 0] [--noisy] [--alone] [--background | --tweets]
 
 On the simulated streams and the tweet volumes of the detection study, which lies beside the data
 (`../shared/spikes`, or `spikes` beside NEWSQUAKE_DATA); without it, this says so and ends. Each rate's
 40 topics are judged together, as a desk's are (they share the shape of the week); with `--alone`
 each by itself. The first 16 set a threshold by themselves, the other 24 are measured, by that and by
-what "once a week" promises.
+what "once a week" promises. `--background`: the streams have no bursts, and what is printed is how often
+"once in N weeks" came from the third week on, over how often it should.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from alerts.detector import Detectors
 from alerts.shape import Pool
 
 CALIBRATING = 16
+BUCKETS = 12  # an hour's
 NOISY = {"ar_sd": 0.5, "ar_tau": 72, "alpha": 0.2, "phi": 1.6}
 
 
@@ -79,6 +81,24 @@ def synthetic(harness: ModuleType, seed: int, *, alone: bool) -> None:
               f" {harness.summarise(hits)['recall']:.3f}, false alarms {found:.2f}", flush=True)
 
 
+def openings(weeks: np.ndarray, threshold: float) -> int:
+    """Count rises to a threshold, more than an hour after the last bucket above it."""
+    return int((np.diff(np.flatnonzero(weeks >= threshold), prepend=-BUCKETS) > BUCKETS).sum())
+
+
+def background(harness: ModuleType, seed: int) -> None:
+    """Print for each rate how often once in 1, 4 and 13 weeks came, over how often it should."""
+    harness.P.update(gap_min=10**8, gap_mean=10**9)
+    for rate in harness.RATES:
+        first, rest = harness.synth_sets(rate, CALIBRATING, 24, seed)
+        topics = first + rest
+        weeks, _ = judged(np.stack([topic["n"] for topic in topics]).astype(np.int64), harness.T_START)
+        later = weeks[:, 2 * harness.WEEK :]
+        seen = later.size / harness.WEEK
+        ratios = [sum(openings(one, n) for one in later) * n / seen for n in (1, 4, 13)]
+        print(f"{rate:>5} an hour: " + " / ".join(f"{ratio:.2f}" for ratio in ratios), flush=True)
+
+
 def tweets(harness: ModuleType) -> None:
     """Print the NAB score (standard profile) on the tweet volumes, and with the threshold of others."""
     files = {}
@@ -110,6 +130,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--noisy", action="store_true")
     parser.add_argument("--alone", action="store_true")
+    parser.add_argument("--background", action="store_true")
     parser.add_argument("--tweets", action="store_true")
     given = parser.parse_args()
     harness = study()
@@ -120,6 +141,8 @@ def main() -> None:
         harness.P.update(NOISY)
     if given.tweets:
         tweets(harness)
+    elif given.background:
+        background(harness, given.seed)
     else:
         synthetic(harness, given.seed, alone=given.alone)
 
