@@ -82,20 +82,21 @@ class Lessons:
         texts = list(dict.fromkeys(form for example in examples for form in forms(example)))
         self._places = {text: place for place, text in enumerate(texts)}
         kinds = ("", *recipe.conventions)
+        self._kinds = [k for k, kind in enumerate(kinds) if kind in recipe.kinds]
         of_each = [recipe.sets[text.set].convention for text in texts]
         on_topics: list[Tensor] = []
-        on_sentiments: dict[str, list[Tensor]] = {kind: [] for kind in kinds}
+        on_sentiments: dict[str, list[Tensor]] = {kinds[k]: [] for k in self._kinds}
         for teacher in teachers:
             collate = Collator(encoder.tokenizer_of(teacher.recipe.encoder), topics,
                                recipe.max_length, recipe)
             with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
                 vectors = outputs(teacher.network, texts, collate, batch=128).vectors
-            for kind in set(kinds) & set(teacher.recipe.kinds):
+            for kind in on_sentiments.keys() & set(teacher.recipe.kinds):
                 on_sentiments[kind].append(teacher.said(vectors, [kind] * len(texts))[1])
             if teacher in whole:
                 on_topics.append(teacher.said(vectors, of_each)[0])
         self._topics = self._softened(on_topics)
-        self._sentiments = torch.stack([self._softened(on_sentiments[kind]) for kind in kinds], 1)
+        self._sentiments = torch.stack([self._softened(heard) for heard in on_sentiments.values()], 1)
 
     def _softened(self, voices: Sequence[Tensor]) -> Tensor:
         """Return the likelihoods by the mean of the logits: [texts, labels]."""
@@ -111,8 +112,7 @@ class Lessons:
     def loss(self, network: Network, vectors: Tensor, examples: Sequence[Example]) -> Tensor:
         """Return how far a student's answers are from the teachers': cross entropy, mean over the texts."""
         places = torch.tensor([self._places[example] for example in examples])
-        by_kind = [network.by_kind(vectors, torch.full_like(places, kind))
-                   for kind in range(self._sentiments.shape[1])]
+        by_kind = [network.by_kind(vectors, torch.full_like(places, kind)) for kind in self._kinds]
         topics, sentiments = by_kind[0][0], torch.cat([said for _, said in by_kind])
         wanted = self._sentiments[places].transpose(0, 1).flatten(0, 1)
         return self._temperature ** 2 * (

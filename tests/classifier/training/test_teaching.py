@@ -131,6 +131,20 @@ def test_a_teacher_of_another_recipe_is_refused(
         teacher.write_text(kept)
 
 
+def test_a_student_may_know_fewer_kinds_than_its_teachers(
+        taught: Taught, recipe: Make, as_toml: AsToml, tmp_path: Path) -> None:
+    """One without the desk's texts is taught by the conventions that it has."""
+    data, path = taught
+    sets = [{"name": "topics", "kind": "topic", "convention": "feelings"}, CONVENTION]
+    student = recipe(model="few", teachers=["teachers/one.toml"], sets=sets, epochs=2, calibrate_on="",
+                     **QUICK)
+    few = as_toml(student, path.with_name("few.toml"))
+    (tmp_path / "out.teachers").symlink_to(teachers_of(path))
+    train(few, data, tmp_path / "out")
+    test = json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]
+    assert test["feelings"]["sentiment"]["accuracy"] > 0.9
+
+
 @pytest.mark.parametrize("changes", [{"start": "teachers"},
                                      {"start": "teachers", "teachers": ["a.toml"], "strategy": "lora"}])
 def test_a_start_that_there_is_not_is_refused(changes: dict[str, object], recipe: Make) -> None:
