@@ -1,6 +1,7 @@
 """Calibration: the few numbers that make a probability mean what it says."""
 
 import copy
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -82,8 +83,7 @@ def _work_in(network: Network, kind: int, own: Outputs, desk: Calibration) -> No
     network.conventions[kind - 1] = scaled
 
 
-def _tell_apart(network: Network, desk: Outputs, titles: Outputs, others: Outputs,
-                rounds: int = 300) -> None:
+def _tell_apart(network: Network, desk: Outputs, titles: Outputs, others: Outputs) -> None:
     """Fit what tells the kinds apart: a logistic regression whose weights have a ridge.
 
     For the fit the desk's items, its titles and all other kinds (each by the root of its
@@ -98,27 +98,39 @@ def _tell_apart(network: Network, desk: Outputs, titles: Outputs, others: Output
     counts = torch.bincount(kinds, minlength=last + 1).float()
     roots = counts[1:last].sqrt()
     even = torch.cat([torch.ones(1), 2 * roots / roots.sum(), torch.ones(1)]) / 4
-    spread = read.std(0).clamp(min=1e-6)
+    weights = (even / counts)[kinds]
+    middle, spread = read.mean(0), read.std(0).clamp(min=1e-6)
+    scaled = (read - middle) / spread
     slope = torch.zeros_like(network.kind.weight, requires_grad=True)
     offset = torch.zeros_like(network.kind.bias, requires_grad=True)
-    search = torch.optim.LBFGS([slope, offset], max_iter=rounds, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        said = functional.linear(scaled, slope, offset)
+        misfit = functional.cross_entropy(said, kinds, reduction="none") @ weights
+        return misfit + RIDGE * slope.square().sum()
+
+    _minimise([slope, offset], loss, rounds=300, line_search="strong_wolfe")
+    bare = float((desk.kinds == 0).float().mean().clamp(0.01, 0.99))
+    shift = torch.full_like(network.kind.bias, 2 * (1 - DESK))
+    shift[0], shift[last] = 4 * DESK * bare, 4 * DESK * (1 - bare)
+    weight = slope.detach() / spread
+    network.kind.weight.copy_(weight)
+    network.kind.bias.copy_(offset.detach() - weight @ middle + shift.log())
+
+
+def _minimise(weights: list[Tensor], loss: Callable[[], Tensor], rounds: int,
+              line_search: str | None = None) -> None:
+    """Move the weights to where the loss is least."""
+    search = torch.optim.LBFGS(weights, max_iter=rounds, line_search_fn=line_search)
 
     def closure() -> Tensor:
         search.zero_grad()
-        said = functional.linear((read - read.mean(0)) / spread, slope, offset)
-        loss = functional.cross_entropy(said, kinds, reduction="none") @ (even / counts)[kinds]
-        loss = loss + RIDGE * slope.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
+        found = loss()
+        found.backward()  # type: ignore[no-untyped-call]
+        return found
 
     with torch.enable_grad():
         search.step(closure)  # type: ignore[no-untyped-call]
-    bare = float((desk.kinds == 0).float().mean().clamp(0.01, 0.99))
-    served = torch.cat([torch.tensor([DESK * bare]), 2 * even[1:last] * (1 - DESK),
-                        torch.tensor([DESK * (1 - bare)])])
-    weight = slope.detach() / spread
-    network.kind.weight.copy_(weight)
-    network.kind.bias.copy_(offset.detach() - weight @ read.mean(0) + (served / even).log())
 
 
 def temperature(logits: Tensor, labels: Tensor, unknown: float = 1.0) -> float:
@@ -133,7 +145,7 @@ def temperature(logits: Tensor, labels: Tensor, unknown: float = 1.0) -> float:
     return round(GRID[losses.index(min(losses))], 4)
 
 
-def sentiment_bias(logits: Tensor, labels: Tensor, rounds: int = 200) -> tuple[float, ...]:
+def sentiment_bias(logits: Tensor, labels: Tensor) -> tuple[float, ...]:
     """Return what to add to the sentiment logits so that the classes are as common as they are.
 
     Fitted together with a scale by log loss, on the served convention's own texts; the mean
@@ -145,15 +157,6 @@ def sentiment_bias(logits: Tensor, labels: Tensor, rounds: int = 200) -> tuple[f
     logits, labels = logits[known].clone(), labels[known].clone()
     bias = torch.zeros(3, requires_grad=True)
     scale = torch.ones((), requires_grad=True)
-    search = torch.optim.LBFGS([bias, scale], max_iter=rounds)
-
-    def closure() -> Tensor:
-        search.zero_grad()
-        loss = functional.cross_entropy(logits * scale + bias, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    with torch.enable_grad():
-        search.step(closure)  # type: ignore[no-untyped-call]
+    _minimise([bias, scale], lambda: functional.cross_entropy(logits * scale + bias, labels), rounds=200)
     shift = (bias / scale).detach()
     return tuple(round(x, 4) for x in (shift - shift.mean()).tolist())

@@ -123,13 +123,16 @@ class Recipe(BaseModel, frozen=True):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of texts that are trained on: the desk's is "", the others are conventions."""
-        return tuple(dict.fromkeys(s.convention for s in self.sets))
+        """The kinds of texts that are trained on, by number: the desk's is "", the others are conventions."""
+        return tuple(sorted({s.convention for s in self.sets}, key=self.number_of))
 
     def kind_of(self, index: int) -> int:
-        """Return the kind of a set's texts: 0 the desk's, k the k-th convention's."""
-        name = self.sets[index].convention
-        return 1 + self.conventions.index(name) if name else 0
+        """Return the number of the kind of a set's texts."""
+        return self.number_of(self.sets[index].convention)
+
+    def number_of(self, kind: str) -> int:
+        """Return the number of a kind: 0 the desk's, k the k-th convention's."""
+        return 1 + self.conventions.index(kind) if kind else 0
 
 
 def read_recipe(path: Path = DEFAULT) -> Recipe:

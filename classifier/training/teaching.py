@@ -31,8 +31,8 @@ class Teacher(NamedTuple):
     @torch.inference_mode()
     def said(self, vectors: Tensor, kinds: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return the calibrated logits of both heads, each text by the convention of its kind."""
-        own = {name: k for k, name in enumerate(("", *self.recipe.conventions))}
-        places = torch.tensor([own[kind] for kind in kinds])
+        number = {kind: self.recipe.number_of(kind) for kind in set(kinds)}
+        places = torch.tensor([number[kind] for kind in kinds])
         return self.calibration.apply(*self.network.by_kind(vectors.float(), places))
 
 
@@ -81,11 +81,10 @@ class Lessons:
         self._weights = [each.network.state_dict() for each in whole]
         texts = list(dict.fromkeys(form for example in examples for form in forms(example)))
         self._places = {text: place for place, text in enumerate(texts)}
-        kinds = ("", *recipe.conventions)
-        self._kinds = [k for k, kind in enumerate(kinds) if kind in recipe.kinds]
+        self._kinds = [recipe.number_of(kind) for kind in recipe.kinds]
         of_each = [recipe.sets[text.set].convention for text in texts]
         on_topics: list[Tensor] = []
-        on_sentiments: dict[str, list[Tensor]] = {kinds[k]: [] for k in self._kinds}
+        on_sentiments: dict[str, list[Tensor]] = {kind: [] for kind in recipe.kinds}
         for teacher in teachers:
             collate = Collator(encoder.tokenizer_of(teacher.recipe.encoder), topics,
                                recipe.max_length, recipe)

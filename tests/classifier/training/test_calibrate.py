@@ -77,6 +77,19 @@ def test_the_desk_has_its_share_before_a_text_is_read(parts: tuple[Outputs, Outp
 
 
 @torch.no_grad()
+def test_a_kind_of_which_nothing_was_set_aside_does_no_harm(
+        parts: tuple[Outputs, Outputs, Outputs]) -> None:
+    """A set may be too small to have a text in the validation part."""
+    torch.manual_seed(5)
+    net = Network(nn.Identity(), SIZE, TOPICS, conventions=3)
+    desk, titles, posts = parts
+    fit(net, desk._replace(kinds=torch.where(desk.kinds == ITEMS, 3, 0)), titles, posts)
+    said = likely(net, texts(200, POSTS, 7))
+    assert said.isfinite().all()
+    assert (said.argmax(1) == POSTS).float().mean() > 0.85
+
+
+@torch.no_grad()
 def test_the_desks_own_convention_corrects_nothing(
         parts: tuple[Outputs, Outputs, Outputs]) -> None:
     """An item with a summary and a title get one answer from one vector."""
