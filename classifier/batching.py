@@ -8,7 +8,8 @@ its own tokens only, a batch holds rows of one padded length, and never fewer th
 
 from collections.abc import Sequence
 
-STEP = 8
+# Padding is 2% of the tokens of headlines then; with 8 it was 11%, and with 1 the batches are small.
+STEP = 2
 
 
 def padded_length(tokens: int, step: int = STEP) -> int:

@@ -9,7 +9,7 @@ from .errors import InputError
 from .model import Model
 from .scores import Scores, best
 
-CHUNK = 256
+CHUNK = 512
 # Texts that wait to be scored hold at most about so many characters, whatever their number.
 CHUNK_CHARACTERS = 1 << 22
 FIELD_BYTES = 1 << 30

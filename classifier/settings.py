@@ -23,6 +23,6 @@ class ClassifierSettings(BaseModel, frozen=True, extra="forbid"):
     threads: int | None = Field(default=None, ge=1, le=256)
     limit: int = Field(default=512, ge=1, le=100_000)
     within_s: float = Field(default=0.5, gt=0, le=10)
-    chunk: int = Field(default=64, ge=1, le=10_000)
+    chunk: int = Field(default=256, ge=1, le=10_000)
     retry_s: float = Field(default=0.2, gt=0)
     retry_max_s: float = Field(default=10.0, gt=0)

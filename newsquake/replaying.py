@@ -74,16 +74,21 @@ def run(
     deliver: bool,
     ingest_only: bool,
 ) -> Outcome:
-    """Replay the files until everything in them is judged, and report over them."""
+    """Replay the files until everything in them is judged, and report over them.
+
+    Raises KeyboardInterrupt after a signal, once everything is at rest; the next run goes on there.
+    """
     started = time.monotonic()
     archive = read(files)
     with ExitStack() as stack:
         show = stack.enter_context(progress_bar(len(archive.rows)))
         replay = replay_of(here, archive, speed, direct=direct, show=show)
         crew = stack.enter_context(Crew(other_loops(here, replay, deliver, ingest_only)))
+        stack.enter_context(crew.stop.on_signals())
         through = replay.run(crew.stop)
-        crew.check()
         crew.wait(judged(here, through), poll_s=0.2)
+        if crew.stop.is_set():
+            raise KeyboardInterrupt
     return outcome(here, archive, time.monotonic() - started)
 
 

@@ -5,6 +5,7 @@ of the linear layers. Here these take integers and give fp32 back (MatMulInteger
 nothing else loses precision: attention, norms, GELU and the heads are as they were.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,14 @@ from torch import Tensor, nn
 
 from classifier.network import Network
 
-from .quantise import Range, Scale, scale_of, weights_of
+from . import quantise
+from .quantise import Held, Seen, Weights
 
 RUNTIME = "com.microsoft"  # the operators that onnxruntime adds to the standard's
 OPSET, RUNTIME_OPSET, IR = 20, 1, 10
 MASKED = -10_000.0
+# Of so many channels between the two layers of a feed-forward one is loud: 32 of MiniLM-L6's 1,536.
+LOUD = 48
 
 
 def supported(encoder: nn.Module) -> bool:
@@ -30,11 +34,11 @@ def supported(encoder: nn.Module) -> bool:
     return bool(config.model_type == "bert" and config.hidden_act == "gelu" and plain)
 
 
-def serialised(network: Network, ranges: dict[str, Range]) -> bytes:
+def serialised(network: Network, seen: Mapping[str, Seen]) -> bytes:
     """Return the network as an ONNX file, the linear layers of its encoder in 8 bits."""
     graph = _Graph()
     with torch.no_grad():
-        _heads(graph, network, _encoder(graph, network.encoder, ranges))
+        _heads(graph, network, _encoder(graph, network.encoder, seen))
     inputs = [_value(name, TensorProto.INT64, "length") for name in ("input_ids", "attention_mask")]
     sizes = {"topic_logits": network.topic_head.out_features, "sentiment_logits": 3,
              "vectors": network.topic_head.in_features}
@@ -73,39 +77,45 @@ class _Graph:
             helper.make_node(kind, list(inputs), [name], domain=domain, **attributes))
         return name
 
-    def norm(self, value: str, layer: nn.LayerNorm) -> str:
-        """Normalise the last axis, as a layer does."""
-        return self.op("LayerNormalization", value, self.constant(layer.weight),
-                       self.constant(layer.bias), axis=-1, epsilon=layer.eps)
 
+class _Bits:
+    """A tensor in 8 bits, for the layers that read it."""
 
-class _Held:
-    """A tensor in 8 bits, and its loud channels in fp32, for the layers that read it."""
+    def __init__(self, graph: _Graph, value: str, held: Held) -> None:
+        self._graph = graph
+        self._step = graph.constant(held.step)
+        self._zero = graph.constant(np.array(held.zero, np.uint8))
+        self._bits = graph.op("QuantizeLinear", value, self._step, self._zero)
 
-    def __init__(self, graph: _Graph, value: str, scale: Scale) -> None:
-        self._graph, self._scale = graph, scale
-        self._step = graph.constant(scale.step)
-        self._zero = graph.constant(np.array(scale.zero, np.uint8))
-        self._held = graph.op("QuantizeLinear", value, self._step, self._zero)
-        self._loud = (graph.op("Gather", value, graph.constant(scale.loud), axis=-1)
-                      if len(scale.loud) else "")
-
-    def through(self, layer: nn.Linear, factor: float = 1.0) -> str:
-        """Return the layer's output times `factor`, in fp32."""
+    def times(self, weights: Weights) -> str:
+        """Return the product with the weights and their bias, in fp32."""
         graph = self._graph
-        matrix = (layer.weight.T * factor).contiguous().numpy()
-        weights = weights_of(matrix, self._scale.loud)
-        product = graph.op(
-            "MatMulIntegerToFloat", self._held, graph.constant(weights.values), self._step,
+        return graph.op(
+            "MatMulIntegerToFloat", self._bits, graph.constant(weights.values), self._step,
             graph.constant(weights.steps), self._zero,
             graph.constant(np.zeros(len(weights.steps), np.int8)),
-            graph.constant(layer.bias * factor), domain=RUNTIME)
-        if not self._loud:
-            return product
-        return graph.op("Add", product, graph.op("MatMul", self._loud, graph.constant(weights.loud)))
+            graph.constant(weights.bias), domain=RUNTIME)
 
 
-def _encoder(graph: _Graph, encoder: Any, ranges: dict[str, Range]) -> str:
+class _Normed:
+    """A sum that a layer normalises: as it is, and shifted and scaled by the same norm for 8 bits."""
+
+    def __init__(self, graph: _Graph, value: str, layer: nn.LayerNorm) -> None:
+        self._graph, self._value, self._layer = graph, value, layer
+        self.whole = self._norm(layer.weight, layer.bias)
+
+    def bits(self, held: Held) -> _Bits:
+        """Return it as held."""
+        weight, bias = self._layer.weight, self._layer.bias
+        return _Bits(self._graph, self._norm(weight / held.scale, (bias - held.shift) / held.scale), held)
+
+    def _norm(self, weight: Tensor, bias: Tensor) -> str:
+        graph = self._graph
+        return graph.op("LayerNormalization", self._value, graph.constant(weight), graph.constant(bias),
+                        axis=-1, epsilon=self._layer.eps)
+
+
+def _encoder(graph: _Graph, encoder: Any, seen: Mapping[str, Seen]) -> str:
     """Add the encoder; return the name of its token vectors, [texts, length, size]."""
     heads = encoder.config.num_attention_heads
     hidden = _embeddings(graph, encoder.embeddings)
@@ -113,47 +123,71 @@ def _encoder(graph: _Graph, encoder: Any, ranges: dict[str, Range]) -> str:
         "Cast", graph.op("Unsqueeze", "attention_mask", graph.constant([1, 2])), to=TensorProto.FLOAT))
     mask = graph.op("Mul", absent, graph.constant(MASKED))
     for index, layer in enumerate(encoder.encoder.layer):
-        name = f"encoder.layer.{index}"
-        attention = _attention(graph, hidden, mask, layer.attention, heads, name, ranges)
-        hidden = graph.norm(graph.op("Add", hidden, attention), layer.attention.output.LayerNorm)
-        read = scale_of(ranges[f"{name}.intermediate.dense"], loud=True)
-        wide = _Held(graph, hidden, read).through(layer.intermediate.dense)
-        wide = graph.op("Gelu", wide, domain=RUNTIME)
-        read = scale_of(ranges[f"{name}.output.dense"], loud=True)
-        narrow = _Held(graph, wide, read).through(layer.output.dense)
-        hidden = graph.norm(graph.op("Add", hidden, narrow), layer.output.LayerNorm)
-    return hidden
+        own = {name.removeprefix(f"encoder.layer.{index}."): each for name, each in seen.items()}
+        attention = _attention(graph, hidden, mask, layer.attention, heads, own)
+        hidden = _Normed(graph, graph.op("Add", hidden.whole, attention), layer.attention.output.LayerNorm)
+        narrow = _feed_forward(graph, hidden, layer.intermediate.dense, layer.output.dense, own)
+        hidden = _Normed(graph, graph.op("Add", hidden.whole, narrow), layer.output.LayerNorm)
+    return hidden.whole
 
 
-def _embeddings(graph: _Graph, embeddings: Any) -> str:
+def _embeddings(graph: _Graph, embeddings: Any) -> _Normed:
     """Add the sum of the embeddings; the words' stay in half precision until they are looked up."""
     table = graph.constant(embeddings.word_embeddings.weight.half())
     words = graph.op("Cast", graph.op("Gather", table, "input_ids"), to=TensorProto.FLOAT)
     places = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
     length = graph.op("Shape", "input_ids", start=1)
     first = graph.op("Slice", graph.constant(places), graph.constant([0]), length)
-    return graph.norm(graph.op("Add", words, first), embeddings.LayerNorm)
+    return _Normed(graph, graph.op("Add", words, first), embeddings.LayerNorm)
 
 
-def _attention(graph: _Graph, hidden: str, mask: str, attention: Any, heads: int, name: str,
-               ranges: dict[str, Range]) -> str:
-    """Add the attention of one layer, with its output layer."""
-    own = attention.self
+def _attention(graph: _Graph, hidden: _Normed, mask: str, attention: Any, heads: int,
+               seen: Mapping[str, Seen]) -> str:
+    """Add the attention of one layer, with its output layer.
+
+    What the output layer reads is linear in the values, so that theirs are scaled instead.
+    """
+    own, out = attention.self, attention.output.dense
     size = own.query.out_features // heads
     apart = graph.constant([0, 0, heads, size])
-    held = _Held(graph, hidden, scale_of(ranges[f"{name}.attention.self.query"], loud=False))
+    read = seen["attention.self.query"]
+    every = torch.cat([own.query.weight, own.key.weight, own.value.weight])
+    held = quantise.smooth(read, every.T, shifted=True)
+    joined = quantise.smooth(seen["attention.output.dense"], out.weight.T, shifted=False)
+    bits = hidden.bits(held)
 
-    def split(layer: nn.Linear, order: tuple[int, ...], factor: float = 1.0) -> str:
-        return graph.op("Transpose", graph.op("Reshape", held.through(layer, factor), apart), perm=order)
+    def split(layer: nn.Linear, order: tuple[int, ...], factor: Tensor | float = 1.0) -> str:
+        product = bits.times(quantise.weights_of(read, held, layer.weight.T, layer.bias).times(factor))
+        return graph.op("Transpose", graph.op("Reshape", product, apart), perm=order)
 
     query = split(own.query, (0, 2, 1, 3), size ** -0.5)
-    key, value = split(own.key, (0, 2, 3, 1)), split(own.value, (0, 2, 1, 3))
+    key, value = split(own.key, (0, 2, 3, 1)), split(own.value, (0, 2, 1, 3), 1 / joined.scale)
     scores = graph.op("Add", graph.op("MatMul", query, key), mask)
     mixed = graph.op("MatMul", graph.op("Softmax", scores, axis=-1), value)
-    joined = graph.op("Reshape", graph.op("Transpose", mixed, perm=(0, 2, 1, 3)),
-                      graph.constant([0, 0, heads * size]))
-    read = scale_of(ranges[f"{name}.attention.output.dense"], loud=False)
-    return _Held(graph, joined, read).through(attention.output.dense)
+    flat = graph.op("Reshape", graph.op("Transpose", mixed, perm=(0, 2, 1, 3)),
+                    graph.constant([0, 0, heads * size]))
+    weights = quantise.weights_of(seen["attention.output.dense"], joined, out.weight.T, out.bias)
+    return _Bits(graph, flat, joined).times(weights)
+
+
+def _feed_forward(graph: _Graph, hidden: _Normed, first: nn.Linear, second: nn.Linear,
+                  seen: Mapping[str, Seen]) -> str:
+    """Add both linear layers; the few loudest channels between them have a step of their own."""
+    read, between = seen["intermediate.dense"], seen["output.dense"]
+    held = quantise.smooth(read, first.weight.T, shifted=True)
+    bits, wide = hidden.bits(held), quantise.weights_of(read, held, first.weight.T, first.bias)
+    order = between.loudness.argsort()
+    count = len(order) - len(order) // LOUD
+    sums: list[str] = []
+    for channels in (order[:count], order[count:]):
+        if len(channels):
+            part = between.of(channels)
+            as_is = quantise.plain(part)
+            bias = torch.zeros_like(second.bias) if sums else second.bias
+            weights = quantise.weights_of(part, as_is, second.weight.T[channels], bias)
+            value = graph.op("Gelu", bits.times(wide.of(channels)), domain=RUNTIME)
+            sums.append(_Bits(graph, value, as_is).times(weights))
+    return sums[0] if len(sums) == 1 else graph.op("Add", *sums)
 
 
 def _heads(graph: _Graph, network: Network, hidden: str) -> None:

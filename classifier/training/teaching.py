@@ -37,10 +37,12 @@ class Teacher(NamedTuple):
 
 
 def check(teacher: Recipe, student: Recipe) -> None:
-    """Raise RecipeError where a teacher could tell its student what the student holds out."""
+    """Raise RecipeError where a teacher knows what its student holds out, or cannot be read back."""
     for field in ("test_percent", "validation_percent"):
         if getattr(teacher, field) != getattr(student, field):
             raise RecipeError(f"{teacher.model}: {field} is not that of its student, {student.model}")
+    if teacher.feed_forward:
+        raise RecipeError(f"{teacher.model}: feed_forward: what was narrowed cannot teach")
     if student.start == "teachers" and teacher.encoder != student.encoder:
         raise RecipeError(f"{teacher.model}: its encoder is not that of {student.model}: "
                           'start = "encoder" takes teachers of any kind')

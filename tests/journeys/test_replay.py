@@ -1,6 +1,8 @@
 """Archived news goes in; exact counts come out, whatever dies on the way."""
 
 import random
+import signal
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -73,6 +75,21 @@ def test_three_kills_change_nothing(
     journey, moments = Journey(tmp_path / "home"), random.Random(11)
     for _ in range(3):
         journey.replay_killed(moments.uniform(1.5, 5.0), archive)
+    assert same(journey.replay(archive)) == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_replay_stops_at_once_and_goes_on_later(
+    archive: Path, expected: Mapping[str, object], tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C says 130, prints no result and no traceback; the next run ends with the same numbers."""
+    journey = Journey(tmp_path / "home")
+    with journey.start("replay", str(archive), "--speed", "3600", "--json") as process:
+        time.sleep(4)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
     assert same(journey.replay(archive)) == expected
 
 

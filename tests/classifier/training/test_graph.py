@@ -20,6 +20,7 @@ from classifier.training.data import Example
 from classifier.training.recipe import Recipe
 
 FINITE = st.floats(-50, 50, width=32)
+MATRICES = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=FINITE)
 TEXTS = ("oil falls", "the chief of alpha bank said gold rises today", "court keeps a fine of one two")
 
 
@@ -47,7 +48,7 @@ def test_eight_bits_say_nearly_what_the_network_says(
     """On padded batches; with the heads, the conventions and the topics' factors in place."""
     made: Recipe = recipe()
     collate = Collator(tokenizer, ("a", "b", "c", "d"), 32, made)
-    seen = quantise.ranges(net, [Example(t, "", None, None, -1) for t in TEXTS], collate)
+    seen = quantise.seen_by_layer(net, [Example(t, "", None, None, -1) for t in TEXTS], collate)
     int8 = export.session(graph.serialised(net, seen))
     assert difference(net, int8, tokenizer) < 0.1
 
@@ -60,27 +61,57 @@ def test_an_encoder_of_another_family_is_left_in_full_precision(net: Network) ->
     assert not graph.supported(other)
 
 
-@given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=60), elements=FINITE))
-def test_what_was_seen_is_held_to_half_a_step(seen: np.ndarray) -> None:
-    """Zero is held exactly, and the loud channels are not held at all but kept."""
-    values = torch.from_numpy(seen)
-    scale = quantise.scale_of(quantise.Range(values.amin(0), values.amax(0)), loud=True)
-    quiet = np.delete(seen, scale.loud, axis=1).astype(np.float64)
-    held = np.clip(np.rint(quiet / scale.step) + scale.zero, 0, 255)
-    assert 0 <= scale.zero <= 255
-    assert np.all(np.abs((held - scale.zero) * scale.step - quiet) <= scale.step * 1.001)
-    assert len(scale.loud) == seen.shape[1] // quantise.LOUD
+def seen_in(values: np.ndarray) -> quantise.Seen:
+    """Return what a layer has seen that read these rows."""
+    rows = torch.from_numpy(values)
+    return quantise.Seen(rows.amin(0), rows.amax(0), rows)
 
 
-@given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=60), elements=FINITE), st.data())
-def test_no_sum_of_two_products_overflows_sixteen_bits(matrix: np.ndarray, data: st.DataObject) -> None:
+@given(MATRICES)
+def test_what_was_seen_is_held_to_half_a_step(values: np.ndarray) -> None:
+    """And zero exactly."""
+    held = quantise.plain(seen_in(values))
+    rows = torch.from_numpy(values).double()
+    assert 0 <= held.zero <= 255
+    assert float((held(rows) - rows).abs().max()) <= held.step * 0.501
+    assert torch.equal(torch.zeros_like(rows), held(torch.zeros_like(rows)))
+
+
+@given(MATRICES, st.integers(1, 5), st.booleans())
+def test_a_smoothed_product_is_held_no_worse_than_a_plain_one(
+        values: np.ndarray, outputs: int, shifted: bool) -> None:
+    """Whatever is loud: no smoothing is one of the choices, and zero is held exactly without a shift."""
+    seen = seen_in(values)
+    matrix = torch.linspace(-1, 1, values.shape[1] * outputs).reshape(-1, outputs)
+    held = quantise.smooth(seen, matrix, shifted=shifted)
+    product = held(seen.rows) @ (matrix * held.scale.unsqueeze(1)) + held.shift @ matrix
+    reach = (held.step * held.scale.unsqueeze(1) * matrix.abs()).sum(0)
+    assert bool(((product - seen.rows @ matrix).abs() <= reach * 0.51 + 1e-3).all())
+    if not shifted:
+        assert not held.shift.any()
+
+
+@given(MATRICES)
+def test_no_sum_of_two_products_overflows_sixteen_bits(matrix: np.ndarray) -> None:
     """vpmaddubsw adds two products of an unsigned and a signed byte, and saturates."""
-    loud = np.array(sorted(data.draw(st.sets(st.integers(0, len(matrix) - 1), max_size=3))), np.int64)
-    weights = quantise.weights_of(matrix, loud)
+    seen = seen_in(np.eye(len(matrix), dtype=np.float32))
+    weights = quantise.weights_of(seen, quantise.plain(seen), torch.from_numpy(matrix),
+                                  torch.zeros(matrix.shape[1]))
     assert 255 * 2 * int(np.abs(weights.values.astype(int)).max()) <= 2**15 - 1
-    rebuilt = weights.values * weights.steps
-    rebuilt[loud] = weights.loud
-    assert np.all(np.abs(rebuilt - matrix) <= weights.steps / 2 * 1.001 + 1e-6)
+
+
+def test_rounding_with_an_eye_on_the_product_beats_rounding_each_weight() -> None:
+    """Channels that are read together make up for each other, and the mean of the product stays."""
+    torch.manual_seed(1)
+    rows = torch.randn(500, 4) @ torch.randn(4, 24) + 0.1 * torch.randn(500, 24)
+    seen, matrix, bias = seen_in(rows.numpy()), torch.randn(24, 8), torch.randn(8)
+    held = quantise.plain(seen)
+    weights = quantise.weights_of(seen, held, matrix, bias)
+    read, rounded = held(rows), torch.from_numpy(weights.values).float() * weights.steps
+    naive = torch.round(matrix / weights.steps) * weights.steps
+    found, expected = ((read @ (each - matrix)).square().mean() for each in (rounded, naive))
+    assert float(found) < 0.5 * float(expected)
+    assert torch.allclose((read @ rounded + weights.bias).mean(0), (rows @ matrix + bias).mean(0), atol=1e-4)
 
 
 def test_a_trained_artifact_has_both_and_serves_eight_bits_unless_told(trained: Path) -> None:
