@@ -19,6 +19,7 @@ from wire.messages import SENTIMENTS
 Head = Literal["topic", "sentiment"]
 NEGATIVE = SENTIMENTS.index("negative")
 BINS = 15
+DRAWS = 100
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,6 +37,7 @@ def measures(head: Head, probabilities: Floats, truth: Ints) -> dict[str, float]
         "macro_f1": rounded(f1_score(truth, said, average="macro", zero_division=0)),
         "weighted_f1": rounded(f1_score(truth, said, average="weighted", zero_division=0)),
         "ece": rounded(calibration_error(probabilities, truth)),
+        "ece_by_chance": rounded(error_by_chance(probabilities)),
         **(_negative(probabilities, truth) if head == "sentiment" else {}),
     }
 
@@ -62,10 +64,26 @@ def calibration_error(probabilities: Floats, truth: Ints) -> float:
     return float(sum(abs(right - sure) * share for sure, right, share in reliability(probabilities, truth)))
 
 
+def error_by_chance(probabilities: Floats) -> float:
+    """Return the calibration error that such confidences would measure were each exactly right.
+
+    The mean over DRAWS simulated outcomes: what is left of the error when there is none.
+    """
+    confidence, chance = probabilities.max(1), np.random.default_rng(0)
+    place = _bins(confidence)
+    outcomes = (chance.random(len(confidence)) < confidence for _ in range(DRAWS))
+    return float(np.mean([np.abs(np.bincount(place, right - confidence)).sum() for right in outcomes])
+                 / len(confidence))
+
+
+def _bins(confidence: Floats) -> Ints:
+    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+
+
 def reliability(probabilities: Floats, truth: Ints) -> list[tuple[float, float, float]]:
     """Return (mean confidence, accuracy, share of the texts) of each bin of confidence in use."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == truth
-    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    place = _bins(confidence)
     return [
         (float(confidence[place == k].mean()), float(right[place == k].mean()), float((place == k).mean()))
         for k in np.unique(place)

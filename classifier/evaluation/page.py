@@ -16,7 +16,7 @@ th, td { padding: .2em .8em; border-bottom: 1px solid #ddd; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 img { max-width: 100%; vertical-align: top; }
 """
-FIGURES = ("texts", "accuracy", "within_ok", "macro_f1", "weighted_f1", "ece",
+FIGURES = ("texts", "accuracy", "within_ok", "macro_f1", "weighted_f1", "ece", "ece_by_chance",
            "negative_auc", "negative_recall", "negative_precision")
 
 

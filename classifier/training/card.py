@@ -53,7 +53,8 @@ bias on the sentiment logits and what tells the desk's kind of texts from others
 Cross-fitted means each fifth as read by what was fitted on the other four; without any of it:
 `headlines_uncalibrated` in `metrics.json`). All as served; nobody tells the model from which
 set a text comes. A calibration error of a few hundred texts is mostly chance: the whole
-held-out part together has {ece_topic:.3f} for topics and {ece_sentiment:.3f} for sentiments
+held-out part together has {ece_topic:.3f} for topics and {ece_sentiment:.3f} for sentiments, where
+answers exactly as sure as they should be would have {chance_topic:.3f} and {chance_sentiment:.3f}
 (plots: `reliability-*.png`; by class: `held_out` in `metrics.json`).
 
 | set | head | texts | accuracy | macro-F1 | weighted F1 | ECE | within ok \
@@ -115,7 +116,8 @@ def render(recipe: Recipe, metrics: dict[str, Any], data: Sequence[dict[str, Any
     lines = [_line(name, head_name, m) for name, heads in {**measured, **fair}.items()
              for head_name, m in heads.items()]
     note = f"\n{metrics['note']}\n" if "note" in metrics else ""
-    errors = {f"ece_{name}": m["ece"] for name, m in metrics["held_out"].items()}
+    errors = {f"{short}_{name}": m[long] for name, m in metrics["held_out"].items()
+              for short, long in (("ece", "ece"), ("chance", "ece_by_chance"))}
     measures = MEASURES.format(percent=recipe.test_percent, **errors)
     return "".join([head, *rows, note, measures, *lines, *_abstaining(metrics), *_int8(metrics),
                     *_baselines(metrics, measured), LIMITS])

@@ -52,6 +52,7 @@ class Recipe(BaseModel, frozen=True):
     beside the labels, as `taught` of the loss, at `temperature` (`teaching`). With `start`
     teachers the weights begin at the mean of theirs, else at the pretrained encoder.
     `feed_forward` channels are left in each feed-forward layer after training (`narrowing`); 0 leaves all.
+    They then learn for `healing` epochs at `healing_rate` to give texts the vectors they had.
     `baselines`: whether two simple models are trained on the same split, to compare with.
     `evaluate_on` names sets with sentiments that are measured at the end and never trained on.
     Texts of `without_topics` are left out, so that it can be measured how well such topics are
@@ -89,6 +90,8 @@ class Recipe(BaseModel, frozen=True):
     temperature: float = Field(default=2.0, ge=1)
     start: Literal["encoder", "teachers"] = "encoder"
     feed_forward: int = Field(default=0, ge=0)
+    healing: float = Field(default=0.5, ge=0, le=1)
+    healing_rate: float = Field(default=5e-5, gt=0)
     test_percent: int = Field(default=12, ge=1, le=50)
     validation_percent: int = Field(default=3, ge=1, le=30)
     checkpoint_steps: int = Field(default=200, ge=1)

@@ -41,7 +41,6 @@ from .recipe import DEFAULT, Recipe, read_recipe
 
 LIBRARIES = ("torch", "transformers", "onnx", "onnxruntime", "tokenizers", "safetensors")
 RANGED = 1000  # about so many training texts say what each linear layer reads
-NARROWED = 3000  # and so many, which of its channels can go
 
 
 def train(recipe: Path | None = None, data: Path = Path("../shared/data"),
@@ -106,8 +105,9 @@ def _train(recipe: Recipe, folder: Path, out: Path, teachers: Sequence[Path], tr
     seconds = clock() - started
     if recipe.feed_forward:
         log.info("training.narrowing", channels=recipe.feed_forward)
-        narrowing.narrow(net, recipe.feed_forward, _spread(given.parts.train, NARROWED),
-                         Collator(tokenizer, given.topics, recipe.max_length, recipe))
+        collate = Collator(tokenizer, given.topics, recipe.max_length, recipe)
+        with _progress() as progress:
+            net = narrowing.narrowed(net, recipe, given.parts.train, collate, progress)
     log.info("training.finished", validation=round(best, 4), seconds=round(seconds))
 
     # calibrate, evaluate, export, manifest
@@ -209,7 +209,7 @@ def finish(net: Network, tokenizer: PreTrainedTokenizerBase, recipe: Recipe,
     # the same in 8 bits
     int8 = None
     if graph.supported(net.encoder):
-        seen = quantise.seen_by_layer(net, _spread(given.parts.train, RANGED), collate)
+        seen = quantise.seen_by_layer(net, given.parts.train[::len(given.parts.train) // RANGED + 1], collate)
         int8 = graph.serialised(net, seen)
         held = export.session(int8)
         metrics["int8"] = evaluate.differences(said, {
@@ -221,11 +221,6 @@ def finish(net: Network, tokenizer: PreTrainedTokenizerBase, recipe: Recipe,
         int8, {head: plots.reliability(judged) for head, judged in
                evaluate.judged(held_out, given.topics).items()}))
     return metrics
-
-
-def _spread(examples: Sequence[data.Example], count: int) -> Sequence[data.Example]:
-    """Return at most about so many examples, from the first to the last."""
-    return examples[::len(examples) // count + 1]
 
 
 def _of_the_desk(net: Network, items: Sequence[data.Example], collate: Collator) -> tuple[Outputs, Outputs]:

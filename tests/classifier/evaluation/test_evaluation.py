@@ -95,6 +95,19 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     assert measures.calibration_error(probabilities, truth) == pytest.approx(0.4)
 
 
+def test_the_error_by_chance_is_what_honest_confidences_measure() -> None:
+    """It shrinks with the root of the texts, and outcomes drawn by the confidences measure as much."""
+    chance = np.random.default_rng(3)
+    errors = []
+    for count in (400, 40_000):
+        sure = chance.uniform(0.5, 1, count)
+        probabilities = np.stack([sure, 1 - sure], 1)
+        truth = (chance.random(count) >= sure).astype(np.int64)
+        errors.append(measures.error_by_chance(probabilities))
+        assert measures.calibration_error(probabilities, truth) == pytest.approx(errors[-1], rel=0.6)
+    assert errors[0] / errors[1] == pytest.approx(10, rel=0.15)
+
+
 def test_abstaining_on_the_unsure_leaves_the_right_ones() -> None:
     """Half of the texts are sure and right, half unsure and wrong."""
     probabilities = np.array([[0.95, 0.05]] * 5 + [[0.55, 0.45]] * 5)

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from classifier.network import Network
-from classifier.training.calibrate import DESK, Calibration, cross_fitted, fit
+from classifier.training.calibrate import BARE, DESK, Calibration, cross_fitted, fit
 from classifier.training.outputs import Outputs
 
 SIZE, TOPICS, TITLES, POSTS, ITEMS = 6, 4, 0, 1, 2
@@ -73,7 +73,7 @@ def test_the_desk_has_its_share_before_a_text_is_read(parts: tuple[Outputs, Outp
     fit(net, *same)
     said = likely(net, same[0])[0]
     assert said[TITLES] + said[ITEMS] == pytest.approx(DESK, abs=0.01)
-    assert said[TITLES] == pytest.approx(0.02 * DESK, abs=0.002)
+    assert said[TITLES] == pytest.approx(BARE * DESK, abs=0.002)
 
 
 @torch.no_grad()
