@@ -21,7 +21,6 @@ from .shares import Estimate, share
 from .store import Store
 
 AUTHOR = WAY = "link"  # a link says which alert it came with, not who clicked
-RULE = "surge"  # of incidents that name none
 
 Outcome = Literal["stored", "again", "unknown", "unchosen"]
 Field = Literal["topic", "sentiment"]
@@ -185,7 +184,7 @@ def _row(incident: Incident, claim: Claim, now: datetime) -> dict[str, object]:
     key = key_of(incident)
     return {
         "incident_id": incident.id, "answer": claim.answer, "author": AUTHOR,
-        "time": microseconds(now), "rule": str(getattr(incident, "rule", RULE)),
+        "time": microseconds(now), "rule": incident.rule,
         "topic": key.topic, "watch": key.watch,
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ class ClassifierSettings(BaseModel, frozen=True, extra="forbid"):
     """What an operator can set.
 
     `model` is an artifact's folder (default: the one shipped). `backend` onnx computes in fp32,
-    onnx-int8 the products in 8 bits (2.5 times as fast); auto: see the README. `threads` are
+    onnx-int8 the products in 8 bits (2.7 times as fast); auto: see the README. `threads` are
     processor cores for the model (default: all that the process may use, at most 16) and change
     no score. One take is at most `limit` records; `chunk` articles are scored between two signs
     of life to the log. `retry_s` and `retry_max_s` bound the waits while the log is unavailable.

@@ -18,7 +18,8 @@ async def main(model: str, kind: str) -> None:
         model_name_or_path=model, engine="torch", device="cpu", dtype=kind, batch_size=32,
         bettertransformer=False, compile=False, model_warmup=False,
     )
-    async with AsyncEmbeddingEngine.from_args(given) as engine:
+    engine = AsyncEmbeddingEngine.from_args(given)
+    async with engine:
         for line in sys.stdin:
             await engine.embed(sentences=json.loads(line))
             print("done", flush=True)
