@@ -245,13 +245,16 @@ def topics_add(
     examples: Annotated[
         Path | None, typer.Option(help="CSV of headlines that are about it: at most 50.")
     ] = None,
-    column: Annotated[str, typer.Option(help="The CSV's column of texts.")] = "text",
+    ordinary: Annotated[
+        Path | None, typer.Option(help="CSV of texts of the same kind that are not about it: at most 1,000.")
+    ] = None,
+    column: Annotated[str, typer.Option(help="The CSVs' column of texts.")] = "text",
     share: Annotated[float, typer.Option(help="How much of the news is about it, roughly.")] = 0.02,
 ) -> None:
     """Add a topic by a description and examples; nothing is trained. What runs reads it at its start."""
     from . import topics
 
-    topic = topics.added(settings_of(context), name, description, examples, column, share)
+    topic = topics.added(settings_of(context), name, description, examples, ordinary, column, share)
     typer.echo(f"{topic.name}: {len(topic.examples)} examples")
 
 

@@ -14,27 +14,36 @@ from .settings import Settings
 
 
 def added(
-    settings: Settings, name: str, description: str, examples: Path | None, column: str, share: float
-) -> OwnTopic:
+    settings: Settings, name: str, description: str, examples: Path | None, ordinary: Path | None,
+    column: str, share: float,
+) -> OwnTopic:  # fmt: skip
     """Add a topic, or put another in the place of the one of that name; raises ConfigurationError.
 
     What runs reads the topics when it starts.
     """
-    texts = () if examples is None else tuple(t for t in read_csv(examples, column) if t.strip())
     try:
         topic = msgspec.convert(
-            {"name": name.strip(), "description": description.strip(), "examples": texts, "share": share},
+            {
+                "name": name.strip(), "description": description.strip(), "share": share,
+                "examples": _texts(examples, column), "ordinary": _texts(ordinary, column),
+            },
             OwnTopic,
-        )
+        )  # fmt: skip
     except msgspec.ValidationError as error:
         raise ConfigurationError(
-            f"topic {name!r}: {error}", f"at most {own_topics.MOST_EXAMPLES} examples, a share below 0.5"
+            f"topic {name!r}: {error}",
+            f"at most {own_topics.MOST_EXAMPLES} examples, {own_topics.MOST_ORDINARY} ordinary texts,"
+            " a share below 0.5",
         ) from error
     if topic.name in settings.taxonomy:
         raise ConfigurationError(f"{topic.name!r} is a topic of the model", "give it another name")
     others = [each for each in settings.own_topics if each.name != topic.name]
     own_topics.write(settings.topics_file, [*others, topic])
     return topic
+
+
+def _texts(path: Path | None, column: str) -> tuple[str, ...]:
+    return () if path is None else tuple(text for text in read_csv(path, column) if text.strip())
 
 
 def removed(settings: Settings, name: str) -> None:

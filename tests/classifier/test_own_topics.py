@@ -70,6 +70,26 @@ def test_a_description_alone_is_enough_to_rank(shipped_model):
     assert min(about) > max(others)
 
 
+POSTS = tuple(f"RT @{who}: {what} http://t.co/x{n} $$$ lol" for n, (who, what) in enumerate(
+    (who, what) for who in ("ann", "bob", "cy", "dee", "eli")
+    for what in ("my puts are printing", "good morning traders", "who buys this dip", "chart of the day")))
+
+
+def test_ordinary_texts_of_the_examples_kind_keep_the_kind_from_being_the_topic(shipped_model):
+    """With posts as examples every post looks like the topic, until it is said what posts are otherwise."""
+    examples = tuple(f"RT @fay: {text} http://t.co/y $$$ lol" for text in SHIPPING.examples)
+    asked = [*POSTS[::3], *(f"RT @gus: {text} http://t.co/z $$$ lol" for text in ABOUT)]
+    told = [OwnTopic("Shipping", SHIPPING.description, examples, ordinary=ordinary)
+            for ordinary in ((), POSTS[1::3] + POSTS[2::3])]
+    found = []
+    for topic in told:
+        with load(None, "onnx-int8", 2, [topic]) as model:
+            found.append([scores.topics["Shipping"] for scores in model.score(asked)])
+    blind, seeing = found
+    assert max(seeing[:-3]) < 0.2 < min(seeing[-3:])
+    assert max(seeing[:-3]) < max(blind[:-3])
+
+
 def test_the_models_own_check_still_holds(model):
     """What a probe must say is said by the artifact, whatever a user adds."""
     model.check()
