@@ -94,7 +94,7 @@ def fit(topics: Sequence[OwnTopic], vectors_of: Callable[[Sequence[str]], Floats
         given = vectors_of([topic.description, *topic.examples]).astype(np.float64)
         ordinary = vectors_of(topic.ordinary).astype(np.float64) if len(topic.ordinary) > 1 else news
         middle = ordinary.mean(0)
-        inverse = np.linalg.inv(_covariance(news, ordinary))
+        inverse = np.linalg.inv(_covariance(news, ordinary)).astype(np.float64)
         weight = inverse @ (given.mean(0) - middle)
         weights.append(weight)
         by_share = _bias(ordinary @ weight, topic.share * MISTAKEN)
@@ -110,8 +110,11 @@ def _as_seen_by_the_others(given: Doubles, middle: Doubles, inverse: Doubles) ->
 
     In a direction that they made themselves they are further out than a new text would be.
     """
-    others = (given.sum(0) - given[1:]) / max(1, len(given) - 1)
-    return float(np.einsum("ni,ni->n", (others - middle) @ inverse, given[1:]).mean()) if len(given) > 1 else 0.0
+    examples = given[1:]
+    if not len(examples):
+        return 0.0
+    others = (given.sum(0) - examples) / len(examples)
+    return float(((others - middle) @ inverse * examples).sum(1).mean())
 
 
 def _covariance(news: Doubles, ordinary: Doubles) -> Doubles:

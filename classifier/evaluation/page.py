@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from . import plots
-from .run import Evaluation, Judged, errors, report
+from .run import Evaluation, Judged, errors
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 64em; padding: 0 1em;
@@ -23,7 +23,8 @@ FIGURES = ("texts", "accuracy", "within_ok", "macro_f1", "weighted_f1", "ece", "
 def render(evaluation: Evaluation) -> str:
     """Return the page; every text from the file is escaped."""
     title = f"{escape(evaluation.model)} on {escape(evaluation.file)}"
-    heads = "".join(_head(evaluation, judged) for judged in evaluation.heads)
+    heads = "".join(_head(evaluation, judged, found)
+                    for judged, found in zip(evaluation.heads, evaluation.reports, strict=True))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{STYLE}</style></head><body><h1>{title}</h1>"
@@ -32,8 +33,7 @@ def render(evaluation: Evaluation) -> str:
     )
 
 
-def _head(evaluation: Evaluation, judged: Judged) -> str:
-    found = report(judged)
+def _head(evaluation: Evaluation, judged: Judged, found: dict[str, Any]) -> str:
     images = (
         plots.confusion(judged), plots.reliability(judged), plots.lengths(judged, evaluation.tokens)
     )

@@ -33,7 +33,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A model on a file: the texts, how many tokens it read of each, and both heads' answers."""
+    """A model on a file: the texts, how many tokens it read of each, and each head's answers and report."""
 
     model: str
     file: str
@@ -41,11 +41,13 @@ class Evaluation:
     tokens: tuple[int, ...]
     truncated: int
     heads: tuple[Judged, ...]
+    reports: tuple[dict[str, Any], ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measures: at the top level for one head, by head for two."""
         about = {"model": self.model, "file": self.file, "truncated": self.truncated}
-        found: dict[str, Any] = {judged.head: report(judged) for judged in self.heads}
+        pairs = zip(self.heads, self.reports, strict=True)
+        found: dict[str, Any] = {judged.head: each for judged, each in pairs}
         if len(found) == 1:
             ((head, only),) = found.items()
             return {**about, "head": head, **only}
@@ -56,10 +58,11 @@ def evaluate(model: Model, path: Path) -> Evaluation:
     """Score every text of a file and hold the answers against its labels; raises InputError."""
     labelled: Labelled = read(path, model.topics)
     scores = model.score(labelled.texts)
+    heads = tuple(_judged(truth, scores) for truth in labelled.truths)
     return Evaluation(
         model.name, path.name, labelled.texts, tuple(score.tokens for score in scores),
         sum(score.truncated for score in scores),
-        tuple(_judged(truth, scores) for truth in labelled.truths),
+        heads, tuple(map(report, heads)),
     )
 
 
