@@ -29,7 +29,7 @@ MOST_EXAMPLES, MOST_ORDINARY = 50, 1000
 # Share of the news that a topic has unless the user says otherwise: one in fifty.
 SHARE = 0.02
 # Of that share so much is granted to ordinary texts that only look like it.
-MISTAKEN = 0.2
+MISTAKEN = 0.5
 # Where the odds are even is halfway between the means by the examples, and by the share: that counts as two.
 SHARE_COUNTS = 2
 # How far the covariance is shrunk to a multiple of the identity.
