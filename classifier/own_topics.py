@@ -92,9 +92,12 @@ def fit(topics: Sequence[OwnTopic], vectors_of: Callable[[Sequence[str]], Floats
     weights, bias = [], []
     for topic in topics:
         given = vectors_of([topic.description, *topic.examples]).astype(np.float64)
-        ordinary = vectors_of(topic.ordinary).astype(np.float64) if len(topic.ordinary) > 1 else news
+        kinds = [news]
+        if len(topic.ordinary) > 1:
+            kinds.append(vectors_of(topic.ordinary).astype(np.float64))
+        ordinary = kinds[-1]
         middle = ordinary.mean(0)
-        inverse = np.linalg.inv(_covariance(news, ordinary)).astype(np.float64)
+        inverse = np.linalg.inv(_covariance(kinds)).astype(np.float64)
         weight = inverse @ (given.mean(0) - middle)
         weights.append(weight)
         by_share = _bias(ordinary @ weight, topic.share * MISTAKEN)
@@ -117,10 +120,10 @@ def _as_seen_by_the_others(given: Doubles, middle: Doubles, inverse: Doubles) ->
     return float(((others - middle) @ inverse * examples).sum(1).mean())
 
 
-def _covariance(news: Doubles, ordinary: Doubles) -> Doubles:
-    """Return the covariance within the news and within what is ordinary, shrunk."""
-    within = np.concatenate([each - each.mean(0) for each in (news, ordinary)])
-    pooled = within.T @ within / (len(within) - 2)
+def _covariance(kinds: Sequence[Doubles]) -> Doubles:
+    """Return the covariance within kinds of texts, pooled and shrunk."""
+    within = np.concatenate([each - each.mean(0) for each in kinds])
+    pooled = within.T @ within / (len(within) - len(kinds))
     level = np.trace(pooled) / len(pooled)
     shrunk: Doubles = (1 - SHRINKAGE) * pooled + SHRINKAGE * level * np.eye(len(pooled))
     return shrunk

@@ -78,9 +78,9 @@ def test_what_was_seen_is_held_to_half_a_step(values: np.ndarray) -> None:
 
 
 @given(MATRICES, st.integers(1, 5), st.booleans())
-def test_a_smoothed_product_is_held_no_worse_than_a_plain_one(
+def test_a_smoothed_product_is_held_to_half_a_step_of_each_channel(
         values: np.ndarray, outputs: int, shifted: bool) -> None:
-    """Whatever is loud: no smoothing is one of the choices, and zero is held exactly without a shift."""
+    """Whatever is loud, and whichever smoothing is chosen; nothing is shifted unasked."""
     seen = seen_in(values)
     matrix = torch.linspace(-1, 1, values.shape[1] * outputs).reshape(-1, outputs)
     held = quantise.smooth(seen, matrix, shifted=shifted)

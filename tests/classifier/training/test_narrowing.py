@@ -1,5 +1,6 @@
 """Channels of a feed-forward that others make up for are removed, and nothing is lost by it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def test_a_narrowed_artifact_is_smaller_and_served_the_same_by_all(
     """In 8 bits, in fp32 and by torch, which builds the network from the artifact's own configuration."""
     made = recipe(feed_forward=40, epochs=1, baselines=False, evaluate_on=[])
     train(as_toml(made, tmp_path / "r.toml"), folder, tmp_path / "out")
+    assert 40 == json.loads((tmp_path / "out" / "config.json").read_text())["intermediate_size"]
     with (load(tmp_path / "out", "onnx-int8", 1) as int8, load(tmp_path / "out", "onnx", 1) as whole,
           load(tmp_path / "out", "torch-cpu", 1) as torch_cpu):
         for one, two, three in zip(*(m.score(list(TEXTS)) for m in (int8, whole, torch_cpu)), strict=True):
