@@ -98,7 +98,7 @@ class Trainer:
         InterruptedTrainingError.
         """
         self._resume()
-        epochs = [epoch(examples, self._recipe, k) for k in range(self._recipe.epochs)]
+        epochs = [epoch(examples, self._recipe, k, self._collate) for k in range(self._recipe.epochs)]
         steps = sum(map(len, epochs))
         done = 0
         for number, batches in enumerate(epochs):

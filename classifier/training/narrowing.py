@@ -62,7 +62,7 @@ def narrow(network: Network, width: int, examples: Sequence[Example], collate: C
 def _heal(network: Network, whole: Network, recipe: Recipe, examples: Sequence[Example],
           collate: Collator, progress: Progress) -> None:
     """Train the encoder's layers for the recipe's share of an epoch to give texts the vectors they had."""
-    batches = epoch(examples, recipe, 0)
+    batches = epoch(examples, recipe, 0, collate)
     batches = batches[:round(recipe.healing * len(batches))]
     spread = outputs(whole, examples[::len(examples) // SPREAD + 1], collate).vectors.std(0).clamp(min=1e-6)
     network.requires_grad_(requires_grad=False)

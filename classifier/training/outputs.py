@@ -46,7 +46,7 @@ def outputs(say: Say, examples: Sequence[Example], collate: Collator, batch: int
     """Return what a network, or what was exported of it, says; batches are of like length."""
     if isinstance(say, Network):
         say.eval()
-    order = sorted(range(len(examples)), key=lambda k: len(examples[k].text))
+    order = sorted(range(len(examples)), key=collate.lengths(examples).__getitem__)
     back = torch.tensor(order).argsort()
     parts = []
     with torch.inference_mode():
