@@ -23,7 +23,7 @@ SHIPPED = Path(__file__).parent / "artifact"
 RESTORE = "restore the folder from where it came (git checkout, a copy) or train again"
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Temperature = Annotated[float, msgspec.Meta(gt=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
 T = TypeVar("T")
 
 
@@ -60,11 +60,17 @@ class Labels(msgspec.Struct, frozen=True):
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """The content of calibration.json: logits are shifted by the bias, then divided."""
+    """The content of calibration.json.
 
-    topic_temperature: Temperature = 1.0
-    sentiment_temperature: Temperature = 1.0
+    Logits are shifted by the bias; how far each is below the greatest is taken to the power, then
+    divided by the temperature.
+    """
+
+    topic_temperature: Positive = 1.0
+    sentiment_temperature: Positive = 1.0
     sentiment_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    topic_power: Positive = 1.0
+    sentiment_power: Positive = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from wire.closing import Closing
 
@@ -18,7 +17,7 @@ from .backends.protocol import Backend, Floats, Ids, Logits, stacked
 from .batching import padded_length, plan
 from .errors import ArtifactError, InputError, MemoryExhaustedError, ScoringError
 from .manifest import SHIPPED, Artifact, read, require
-from .own_topics import Detector, OwnTopic, fit
+from .own_topics import Detector, Doubles, OwnTopic, fit
 from .scores import Scores
 from .settings import BackendName
 from .texts import article_text
@@ -90,9 +89,9 @@ class Model(Closing):
         if not (np.isfinite(logits.topics).all() and np.isfinite(logits.sentiments).all()):
             raise ScoringError("the model's answer is not a number")
         fit = self.artifact.calibration
-        topics = _softmax(logits.topics / np.float64(fit.topic_temperature))
-        shifted = logits.sentiments + np.array(fit.sentiment_bias, np.float64)
-        sentiments = _softmax(shifted / fit.sentiment_temperature)
+        topics = _probabilities(logits.topics, fit.topic_power, fit.topic_temperature)
+        sentiments = _probabilities(
+            logits.sentiments, fit.sentiment_power, fit.sentiment_temperature, fit.sentiment_bias)
         if self._own is not None:
             topics = self._own.join(topics, logits.vectors)
         return [
@@ -182,8 +181,10 @@ def _padded(rows: Sequence[tuple[int, ...]], *, alone: bool) -> tuple[Ids, Ids]:
     return ids, mask
 
 
-def _softmax(logits: NDArray[np.float64] | Floats) -> NDArray[np.float64]:
-    """Softmax over the last axis, in double precision."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)
-    shares: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
+def _probabilities(logits: Floats, power: float, temperature: float,
+                   bias: Sequence[float] = (0.0,)) -> Doubles:
+    """Softmax over the last axis of how far each logit is below the greatest, to a power, divided."""
+    shifted = logits.astype(np.float64) + np.array(bias)
+    odds = np.exp(-((shifted.max(axis=-1, keepdims=True) - shifted) ** np.float64(power)) / temperature)
+    shares: Doubles = odds / odds.sum(axis=-1, keepdims=True)
     return shares

@@ -13,43 +13,134 @@ from classifier.network import Network
 from .batches import ABSENT
 from .outputs import Outputs
 
-GRID: list[float] = torch.logspace(-1.0, 1.0, 201).tolist()  # 0.1 to 10 in steps of 2.3%
 RIDGE = 0.02  # on the weights that tell kinds apart: fitted on four fifths, the last fifth loses nothing
 DESK = 1 / 3  # how likely a text is of the desk's kind, before it is read
 BARE = 0.1  # of these, at least without a summary: one in fifty of headlines_dev, but all of some feeds
+TETHER = 0.002  # the same on scales and powers, for kinds with few texts, or where no answer is wrong
+REACH = 2.3  # logarithm of the most that a scale changes by; a power, by its root
+LEAST = 1e-6  # of distances, where a power below one would be infinitely steep
 
 
 class Calibration(NamedTuple):
-    """Logits are shifted by the bias, then divided by the temperature, then softmax."""
+    """What softmax makes probabilities of: how far each logit is below the greatest, to a power.
+
+    It is divided by the temperature. Those of the sentiments are shifted by the bias first.
+    """
 
     topic_temperature: float
     sentiment_temperature: float
     sentiment_bias: tuple[float, ...]
+    topic_power: float = 1.0
+    sentiment_power: float = 1.0
 
     def apply(self, topics: Tensor, sentiments: Tensor) -> tuple[Tensor, Tensor]:
-        """Return both heads' calibrated logits: softmax makes probabilities of them."""
-        return (topics / self.topic_temperature,
-                (sentiments + torch.tensor(self.sentiment_bias)) / self.sentiment_temperature)
+        """Return both heads' calibrated logits."""
+        shifted = sentiments + torch.tensor(self.sentiment_bias)
+        return (powered(topics, self.topic_power) / self.topic_temperature,
+                powered(shifted, self.sentiment_power) / self.sentiment_temperature)
+
+
+def powered(logits: Tensor, power: Tensor | float) -> Tensor:
+    """Return how far each logit is below its text's greatest, to a power, negative: the order stays.
+
+    Smoothed labels and softened lessons keep the sure answers' logits from growing, so that one
+    temperature leaves the sure ones too doubtful and the doubtful ones too sure. (A simple one of
+    the order-preserving calibrations of Rahimi et al. 2020.)
+    """
+    return -(logits.max(1, keepdim=True).values - logits).clamp(min=LEAST) ** power
 
 
 @torch.no_grad()
 def fit(network: Network, desk: Outputs, titles: Outputs, others: Outputs) -> Calibration:
-    """Return the calibration with the least log loss on texts that were not trained on.
+    """Return the calibration with the least log loss, as served, of texts that were not trained on.
 
-    Its numbers are those of the desk's convention. The conventions' own temperatures, fitted on
-    `others`, are worked into their weights, so that one division serves all. What tells the
-    kinds apart is fitted on texts as they come, since those written for training look
+    Its numbers are the desk's. Each convention has a scale of its own, fitted with them on `desk` and
+    `others` (half of the loss each) and worked into its weights, so that one division serves all.
+    What tells the kinds apart is fitted on texts as they come, since those written for training look
     otherwise: of `desk` the last kind has a summary, the first has none, as all `titles`.
     """
-    topics, sentiments = network.by_kind(desk.vectors, desk.kinds)
-    bias = sentiment_bias(sentiments, desk.sentiment_labels)
-    found = Calibration(
-        temperature(topics, desk.topic_labels),
-        temperature(sentiments + torch.tensor(bias), desk.sentiment_labels), bias)
-    for kind in range(1, len(network.conventions)):
-        _work_in(network, kind, others.of_kind(kind), found)
     _tell_apart(network, desk, titles, others)
-    return found
+    parts = [_Part(network, each) for each in (desk, others.where(others.kinds > 0))]
+    scales = _Scales(len(network.conventions))
+    _minimise(scales.fitted, lambda: sum((part.loss(scales) for part in parts), scales.tether()))
+    network.topic_factors.copy_(scales.ratios[0])
+    bias = scales.bias - scales.bias.mean()
+    for kind in range(1, len(network.conventions)):
+        _work_in(network, kind, float(scales.ratios[1, kind]), bias)
+    powers = scales.powers
+    topic, sentiment = (scales.levels ** -powers).tolist()
+    return Calibration(round(topic, 4), round(sentiment, 4), tuple(round(x, 4) for x in bias.tolist()),
+                       *(round(x, 4) for x in powers.tolist()))
+
+
+class _Scales:
+    """What is fitted for topics and sentiments (first axis), within bounds that keep it finite."""
+
+    def __init__(self, conventions: int) -> None:
+        self.bias = torch.zeros(3, requires_grad=True)
+        self._logarithms = [torch.zeros(2, requires_grad=True), torch.zeros(2, requires_grad=True),
+                            torch.zeros(2, max(0, conventions - 1), requires_grad=True)]
+        self._desks = torch.zeros(2, 1), torch.zeros(2, min(1, conventions))
+        self.fitted = [self.bias, *self._logarithms]
+
+    @property
+    def levels(self) -> Tensor:
+        """What the desk's logits are multiplied by: [2]."""
+        return self._logarithms[0].clamp(-REACH, REACH).exp()
+
+    @property
+    def powers(self) -> Tensor:
+        """What distances are then raised to: [2]."""
+        return self._logarithms[1].clamp(-REACH / 2, REACH / 2).exp()
+
+    @property
+    def ratios(self) -> Tensor:
+        """What each kind's logits are multiplied by beside the desk's: [2, 1 + conventions]."""
+        first, last = self._desks
+        return torch.cat([first, self._logarithms[2].clamp(-REACH, REACH), last], 1).exp()
+
+    def tether(self) -> Tensor:
+        """Return what it costs to change scales and powers."""
+        return TETHER * sum((each.square().sum() for each in self._logarithms), torch.zeros(()))
+
+
+class _Part:
+    """Texts whose log loss is computed again and again: what of it the scales do not change."""
+
+    def __init__(self, network: Network, said: Outputs) -> None:
+        self._likely = torch.softmax(network.kind(said.vectors), 1)
+        self._topics = network.topic_head(said.vectors)
+        every = [torch.full_like(said.kinds, kind) for kind in range(1 + len(network.conventions))]
+        self._sentiments = torch.stack([network.by_kind(said.vectors, kinds)[1] for kinds in every], 1)
+        self._labels = said.topic_labels, said.sentiment_labels
+        self._desks = torch.tensor(sorted({0, len(network.conventions)}))
+
+    def loss(self, scales: _Scales) -> Tensor:
+        """Return the log loss of both heads, a mean over the texts that have labels."""
+        topic, sentiment = scales.levels.unsqueeze(1) * scales.ratios
+        shifted = self._sentiments.index_add(
+            1, self._desks, scales.bias.expand(len(self._sentiments), len(self._desks), 3))
+        heads = (self._topics * (self._likely @ topic).unsqueeze(1),
+                 ((self._likely * sentiment).unsqueeze(2) * shifted).sum(1))
+        found = torch.zeros(())
+        for logits, labels, power in zip(heads, self._labels, scales.powers, strict=True):
+            known = labels != ABSENT
+            if known.any():
+                found = found + functional.cross_entropy(powered(logits[known], power), labels[known])
+        return found
+
+
+def _work_in(network: Network, kind: int, ratio: float, bias: Tensor) -> None:
+    """Scale one convention beside the desk's logits d and bias b, which serving adds to all.
+
+    What is wanted is r (d + c) with its correction c; served is d + c + b; hence
+    c' = r (d + c) - d - b.
+    """
+    head = network.sentiment_head
+    plain = torch.cat([head.weight, head.bias.unsqueeze(1)], 1)
+    scaled = ratio * (plain + network.conventions[kind - 1]) - plain
+    scaled[:, -1] -= bias
+    network.conventions[kind - 1] = scaled
 
 
 @torch.no_grad()
@@ -64,24 +155,6 @@ def cross_fitted(network: Network, desk: Outputs, titles: Outputs, others: Outpu
         found = fit(own, desk.where(seen), titles.where(seen), others)
         topics[held], sentiments[held] = found.apply(*own.served(desk.vectors[held]))
     return desk._replace(topics=topics, sentiments=sentiments)
-
-
-def _work_in(network: Network, kind: int, own: Outputs, desk: Calibration) -> None:
-    """Scale one convention, so that the desk's bias and temperatures leave it calibrated.
-
-    Served is (d + c + b) / T with the desk's logits d, bias b and temperature T; what is wanted
-    is (d + c) / t; hence c' = (d + c) T / t - d - b.
-    """
-    topics, sentiments = network.by_kind(own.vectors, own.kinds)
-    topic = temperature(topics, own.topic_labels, desk.topic_temperature)
-    network.topic_factors[kind] = desk.topic_temperature / topic
-    ratio = desk.sentiment_temperature / temperature(
-        sentiments, own.sentiment_labels, desk.sentiment_temperature)
-    head = network.sentiment_head
-    plain = torch.cat([head.weight, head.bias.unsqueeze(1)], 1)
-    scaled = (plain + network.conventions[kind - 1]) * ratio - plain
-    scaled[:, -1] -= torch.tensor(desk.sentiment_bias)
-    network.conventions[kind - 1] = scaled
 
 
 def _tell_apart(network: Network, desk: Outputs, titles: Outputs, others: Outputs) -> None:
@@ -110,7 +183,7 @@ def _tell_apart(network: Network, desk: Outputs, titles: Outputs, others: Output
         misfit = functional.cross_entropy(said, kinds, reduction="none") @ weights
         return misfit + RIDGE * slope.square().sum()
 
-    _minimise([slope, offset], loss, rounds=300, line_search="strong_wolfe")
+    _minimise([slope, offset], loss)
     bare = float((desk.kinds == 0).float().mean().clamp(BARE, 0.99))
     shift = torch.full_like(network.kind.bias, 2 * (1 - DESK))
     shift[0], shift[last] = 4 * DESK * bare, 4 * DESK * (1 - bare)
@@ -119,10 +192,9 @@ def _tell_apart(network: Network, desk: Outputs, titles: Outputs, others: Output
     network.kind.bias.copy_(offset.detach() - weight @ middle + shift.log())
 
 
-def _minimise(weights: list[Tensor], loss: Callable[[], Tensor], rounds: int,
-              line_search: str | None = None) -> None:
+def _minimise(weights: list[Tensor], loss: Callable[[], Tensor]) -> None:
     """Move the weights to where the loss is least."""
-    search = torch.optim.LBFGS(weights, max_iter=rounds, line_search_fn=line_search)
+    search = torch.optim.LBFGS(weights, max_iter=300, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         search.zero_grad()
@@ -132,32 +204,3 @@ def _minimise(weights: list[Tensor], loss: Callable[[], Tensor], rounds: int,
 
     with torch.enable_grad():
         search.step(closure)  # type: ignore[no-untyped-call]
-
-
-def temperature(logits: Tensor, labels: Tensor, unknown: float = 1.0) -> float:
-    """Return the temperature with the least log loss (Guo et al. 2017); `unknown` without labels.
-
-    A search over a fixed grid: one dimension, convex, and the same answer everywhere.
-    """
-    known = labels != ABSENT
-    if not known.any():
-        return unknown
-    losses = [float(functional.cross_entropy(logits[known] / t, labels[known])) for t in GRID]
-    return round(GRID[losses.index(min(losses))], 4)
-
-
-def sentiment_bias(logits: Tensor, labels: Tensor) -> tuple[float, ...]:
-    """Return what to add to the sentiment logits so that the classes are as common as they are.
-
-    Fitted together with a scale by log loss, on the served convention's own texts; the mean
-    of the three is zero, since only differences count.
-    """
-    known = labels != ABSENT
-    if not known.any():
-        return (0.0, 0.0, 0.0)
-    logits, labels = logits[known].clone(), labels[known].clone()
-    bias = torch.zeros(3, requires_grad=True)
-    scale = torch.ones((), requires_grad=True)
-    _minimise([bias, scale], lambda: functional.cross_entropy(logits * scale + bias, labels), rounds=200)
-    shift = (bias / scale).detach()
-    return tuple(round(x, 4) for x in (shift - shift.mean()).tolist())

@@ -31,9 +31,10 @@ head, weighed by how much a text looks like that kind; a news headline is read a
 {teachers}Half-precision weights. `model.int8.onnx`, where it is there, is what serves by default on a
 processor (linear layers in 8 bits, everything else in fp32), `model.onnx` the same in fp32 (`input_ids` and
 `attention_mask` in, `topic_logits`, `sentiment_logits` and `vectors` out); `model.safetensors` with
-`config.json` is for torch and further training. Probabilities are
-softmax((logits + bias) / temperature) with the numbers of `calibration.json`. Labels in order:
-`labels.json`. Trained with texts cut at {max_length} tokens; serving reads {max_tokens}.
+`config.json` is for torch and further training. Probabilities are softmax(-(greatest - logits)^power /
+temperature), of sentiments after the bias is added to the logits, with the numbers of
+`calibration.json`. Labels in order: `labels.json`. Trained with texts cut at {max_length} tokens; serving
+reads {max_tokens}.
 
 ## Data
 
@@ -48,14 +49,16 @@ texts that share all their words with a training text are dropped. Files and dig
 
 ## Measures
 
-Held-out parts, and `headlines_dev` (600 real headlines, never trained on; two temperatures, the
-bias on the sentiment logits and what tells the desk's kind of texts from others were fitted on it.
-Cross-fitted means each fifth as read by what was fitted on the other four; without any of it:
-`headlines_uncalibrated` in `metrics.json`). All as served; nobody tells the model from which
-set a text comes. A calibration error of a few hundred texts is mostly chance: the whole
-held-out part together has {ece_topic:.3f} for topics and {ece_sentiment:.3f} for sentiments, where
-answers exactly as sure as they should be would have {chance_topic:.3f} and {chance_sentiment:.3f}
-(plots: `reliability-*.png`; by class: `held_out` in `metrics.json`).
+Held-out parts, and `headlines_dev` (600 real headlines, never trained on; what tells the desk's kind
+of texts from others, and with validation texts the temperatures, powers and scales of conventions and the
+bias on the sentiment logits were fitted on it. Cross-fitted means each fifth as read by what was
+fitted on the other four; without any of it: `headlines_uncalibrated` in `metrics.json`). All as
+served; nobody tells the model from which set a text comes. A calibration error of a few hundred texts
+is mostly chance. Over all texts that others wrote (`held_out` in `metrics.json`, by class too; the real
+headlines cross-fitted) it is {ece_topic:.3f} for topics and {ece_sentiment:.3f} for sentiments, where answers
+exactly as sure as they should be would have {chance_topic:.3f} and {chance_sentiment:.3f} (plots:
+`reliability-*.png`). Texts written for training are easier than real ones: the model is less sure of
+them than it could be.
 
 | set | head | texts | accuracy | macro-F1 | weighted F1 | ECE | within ok \
 | negative: AUC, recall, precision |

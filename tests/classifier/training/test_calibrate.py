@@ -4,9 +4,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn import functional
 
+from classifier.evaluation.measures import calibration_error
 from classifier.network import Network
-from classifier.training.calibrate import BARE, DESK, Calibration, cross_fitted, fit
+from classifier.training.batches import ABSENT
+from classifier.training.calibrate import BARE, DESK, Calibration, cross_fitted, fit, powered
 from classifier.training.outputs import Outputs
 
 SIZE, TOPICS, TITLES, POSTS, ITEMS = 6, 4, 0, 1, 2
@@ -124,9 +127,60 @@ def test_no_text_is_judged_by_what_was_fitted_on_it(
     assert [] == [name for name, weight in net.state_dict().items() if not weight.equal(before[name])]
 
 
-def test_logits_are_shifted_then_divided() -> None:
-    """The bias is in units of the logits, before the temperature."""
-    topics, sentiments = Calibration(2.0, 4.0, (1.0, 0.0, -1.0)).apply(
-        torch.tensor([[2.0, 4.0]]), torch.tensor([[3.0, 4.0, 5.0]]))
-    assert topics.tolist() == [[1.0, 2.0]]
-    assert sentiments.tolist() == [[1.0, 1.0, 1.0]]
+def test_distances_of_shifted_logits_are_taken_to_a_power_and_divided() -> None:
+    """The bias is in units of the logits, before power and temperature; the order stays."""
+    topics, sentiments = Calibration(2.0, 4.0, (1.0, 0.0, -1.0), 3.0, 2.0).apply(
+        torch.tensor([[2.0, 4.0, 3.0]]), torch.tensor([[3.0, 4.0, 7.0]]))
+    assert topics[0].tolist() == pytest.approx([-4.0, 0.0, -0.5], abs=1e-6)
+    assert sentiments[0].tolist() == pytest.approx([-1.0, -1.0, 0.0], abs=1e-6)
+
+
+def drawn(log_odds: torch.Tensor, seed: int) -> torch.Tensor:
+    """Return labels as likely as the odds say."""
+    chance = torch.Generator().manual_seed(seed)
+    return torch.multinomial(torch.softmax(log_odds, 1), 1, generator=chance).squeeze(1)
+
+
+@torch.no_grad()
+def test_answers_of_a_power_of_the_odds_become_as_sure_as_they_should_be() -> None:
+    """Sure ones were too doubtful and doubtful ones too sure, which no temperature mends: on fresh texts."""
+    net = Network(nn.Identity(), SIZE, SIZE, conventions=1)
+    net.topic_head.weight.copy_(torch.eye(SIZE))
+    net.topic_head.bias.zero_()
+    chance = torch.Generator().manual_seed(1)
+    vectors = 1.5 * torch.randn(4000, SIZE, generator=chance)
+    odds = powered(vectors, 2.0)
+    said = Outputs(vectors, torch.zeros(4000, 3), vectors, drawn(odds, 2),
+                   torch.full((4000,), ABSENT), torch.zeros(4000, dtype=torch.long))
+    seen, fresh = said.where(torch.arange(4000) < 2000), said.where(torch.arange(4000) >= 2000)
+    found = fit(net, seen, seen, seen)
+    assert found.topic_power == pytest.approx(2.0, abs=0.2)
+    assert found.sentiment_power == 1.0
+    mended, plain = (
+        calibration_error(torch.softmax(each.apply(*net.served(fresh.vectors))[0], 1).numpy(),
+                          fresh.topic_labels.numpy())
+        for each in (found, Calibration(1.0, 1.0, (0.0, 0.0, 0.0))))
+    assert mended < 0.04
+    assert plain > 2 * mended
+
+
+@torch.no_grad()
+def test_how_sure_to_be_is_fitted_on_what_is_served(parts: tuple[Outputs, Outputs, Outputs]) -> None:
+    """Posts that look like items are judged as both: neither kind's scale could be better, up or down."""
+    net = network()
+    desk, titles, posts = parts
+    alike = posts._replace(vectors=posts.vectors - torch.tensor([0.0, 4.0, 0, 0, 0, 0]))
+    desk, alike = (each._replace(topic_labels=drawn(sure * net.topic_head(each.vectors), 3))
+                   for each, sure in ((desk, 2.0), (alike, 4.0)))
+    found = fit(net, desk, titles, alike)
+
+    def loss() -> float:
+        return sum(float(functional.cross_entropy(
+            found.apply(*net.served(each.vectors))[0], each.topic_labels)) for each in (desk, alike))
+
+    least, factors = loss(), net.topic_factors.clone()
+    for kind in ([POSTS], [TITLES, ITEMS]):
+        for change in (0.7, 1.4):
+            net.topic_factors[kind] = factors[kind] * change
+            assert loss() > least
+            net.topic_factors.copy_(factors)
