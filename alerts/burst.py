@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .likelihood import COLUMNS, LEVELS, LOWEST, MAX_COUNT, STEP, TABLE, WORLDS
+from .likelihood import COLUMNS, LEVELS, LOWEST, MAX_COUNT, STEP, TABLE, WORLDS, chances
 
 _FACTORS = (0, -20, 12, 21, 35)  # log factors in STEPs: normal; .30; 2.05, 3.5, 8.2
 _LENGTHS_S = (25 * 60.0, 200 * 60.0)
@@ -24,6 +24,7 @@ BELIEF = (len(WORLDS), STATES, LEVELS)
 _BETWEEN_BURSTS_S = 40 * 3600.0
 _BETWEEN_QUIET_DAYS_S, _QUIET_S = 20 * 86_400.0, 200 * 300.0
 _MOST_TURNED = 0.5  # in wider buckets more than one of the coins is turned
+TELLING = 64.0  # from here on a mean is told from others by its ratio to the count alone
 _FORGET = np.float32(1e-5)  # a bucket's share of belief that begins anew: worlds may change
 
 Belief = NDArray[np.float32]
@@ -69,6 +70,7 @@ class Filter:
     """The model for buckets of one width, in seconds."""
 
     def __init__(self, width_s: int) -> None:
+        self._width_s = width_s
         points = np.arange(LEVELS)
         # Each of eight coins is turned with this chance a bucket: correlation exp(-width / memory).
         turns = np.array([-math.expm1(-width_s / w.memory_s) / 2.0 for w in WORLDS])[:, None]
@@ -86,11 +88,14 @@ class Filter:
 
     def step(
         self, belief: Belief, means: NDArray[np.float64], counts: NDArray[np.int64],
-        watched: NDArray[np.bool_],
+        watched: NDArray[np.bool_], per_hour: NDArray[np.float64],
     ) -> tuple[Belief, Said]:  # fmt: skip
-        """Return the belief one bucket later; where nobody watched, only time has passed."""
+        """Return the belief one bucket later; where nobody watched, only time has passed.
+
+        `means` are what is normal in the bucket, `per_hour` in an average hour.
+        """
         after = self._pass(belief)
-        fit = _fit(means, counts)
+        fit = _fit(means, counts, chances(per_hour, self._width_s))
         fit[~watched] = 1.0
         after[:, :, :2] *= fit[:, :, :2]
         bursts = after[:, :, 2:].reshape(len(after), len(WORLDS), _BURSTS, -1, LEVELS)
@@ -139,16 +144,18 @@ _OFFSETS = _offsets()
 _WORLD_ROWS = (np.arange(len(WORLDS)) * COLUMNS).reshape(-1, 1, 1)
 
 
-def _fit(means: NDArray[np.float64], counts: NDArray[np.int64]) -> Belief:
+def _fit(
+    means: NDArray[np.float64], counts: NDArray[np.int64], clumps: NDArray[np.int64]
+) -> Belief:
     """Return how well each factor and level fits, [keys, worlds, factors, levels], at best 1."""
     shown = np.minimum(counts, MAX_COUNT)
-    TABLE.fill(shown)
-    scaled = means * (shown + 1.0) / (counts + 1.0)
+    rows = TABLE.rows(shown, clumps)
+    scaled = np.maximum(means * (shown + 1.0) / (counts + 1.0), np.minimum(means, TELLING))
     place = (np.log(scaled) - LOWEST) / STEP
     base = place.astype(np.int64)
     part = (place - base).astype(np.float32).reshape(-1, 1, 1, 1)
     columns = np.clip(base.reshape(-1, 1, 1, 1) + _OFFSETS, 0, COLUMNS - 2)
-    columns += _WORLD_ROWS + (shown * (len(WORLDS) * COLUMNS)).reshape(-1, 1, 1, 1)
+    columns += _WORLD_ROWS + (rows * (len(WORLDS) * COLUMNS)).reshape(-1, 1, 1, 1)
     flat = TABLE.values.reshape(-1)
     low = flat[columns]
     fit: Belief = low + (flat[columns + 1] - low) * part

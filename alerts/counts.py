@@ -13,8 +13,9 @@ from .rules import Rule, Surge
 from .shape import HOUR_S, Pool
 from .surprise import likeliest
 
-# A bin is calm or not: an incident that lingered would be an alarm of its own in the next hour.
-AT_ONCE = Rule(min_stories=1, calm_s=0)
+# A bin is calm or not: an incident that lingered would be an alarm of its own in the next hour. So
+# that it does not come and go, another within half a day must be worse.
+AT_ONCE = Rule(min_stories=1, resolve_below=1.0, calm_s=0, cooldown_s=0, refractory_s=12 * HOUR_S)
 _TIMES = 1e6
 _NEAR = 0.1  # jitter of less than this share of a bin moves no grid
 # Seconds; counts are made for widths like these, and jitter must not make 901 of 900.
@@ -131,7 +132,9 @@ class Judge:
                 enough = count >= self._rule.min_stories or (
                     likeliest(row, start, self._width_s, weeks).observed >= self._rule.min_stories
                 )
-                surge, _turn = surge.turn(weeks, threshold, self._rule, self._width_s, enough=enough)
+                surge, _turn = surge.turn(
+                    weeks, threshold, self._rule, start, self._width_s, enough=enough
+                )
                 self._surges[number] = surge
             yield key, Judged(float(row["mean"]), score(weeks, float(row["size"])), surge.on)
 

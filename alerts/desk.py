@@ -160,13 +160,14 @@ class Desk:
         surprise = likeliest(self._detectors.rows[number], scene.bucket, BUCKET_S, weeks)
         turn: Turn = ""
         enough = kept.surge.on or proof.enough(scene.negatives(key, surprise), surprise, rule)
+        opens_at = kept.surge.opens_at(self.threshold_weeks, rule, scene.bucket)
         kept.surge, turn = kept.surge.turn(
-            weeks, self.threshold_weeks, rule, BUCKET_S, enough=enough
+            weeks, self.threshold_weeks, rule, scene.bucket, BUCKET_S, enough=enough
         )
         if turn == "resolved":
             return self._resolve(kept, scene.at)
         if turn == "opened":
-            return self._open(number, scene, surprise, before[number : number + 1])
+            return self._open(number, scene, surprise, before[number : number + 1], opens_at)
         own = self.open.get(kept.incident)
         if own and round(weeks, 2) > own.surprise_weeks:
             return self._worsen(number, own, scene, surprise)
@@ -180,7 +181,7 @@ class Desk:
         return Change(kept.last, at, "resolved")
 
     def _open(
-        self, number: int, scene: "_Scene", surprise: Surprise, before: state.Rows
+        self, number: int, scene: "_Scene", surprise: Surprise, before: state.Rows, opens_at: float
     ) -> Change:
         key = self._keys[number]
         kept = self._states[key]
@@ -197,7 +198,7 @@ class Desk:
         needs = proof.counterfactual(
             self._detectors.if_counted, before, self._detectors.rows[number : number + 1],
             scene.bucket, surprise, lambda fewer: scene.negatives(key, fewer),
-            threshold=self.threshold_weeks, rule=self._settings.rule,
+            threshold=opens_at, rule=self._settings.rule,
         )
         shown = scene.proof(key, surprise, self._detectors.rows[number], needs, self._matcher)
         incident = incidents.opened(

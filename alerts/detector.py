@@ -58,8 +58,9 @@ class Detectors:
         slot = bucket // width % state.RING
         rows["counts"][:, slot] = np.where(watched, counts, 0)
         rows["means"][:, slot] = np.where(watched, means, 0.0)
-        said = self._believe(means, counts, watched)
-        weeks = surprise(said.odds, levels * HOUR_S / width, rows["known"] * width)
+        per_hour = levels * HOUR_S / width
+        said = self._believe(means, counts, watched, per_hour)
+        weeks = surprise(said.odds, per_hour, rows["known"] * width)
         rows["weeks"], rows["mean"] = weeks, means
         self._measure(bucket, counts, watched)
         self._learn(here, counts, means, levels, said.normal, watched, pooled)
@@ -73,20 +74,21 @@ class Detectors:
         What it learned from the bucket stays, since no surprise of this bucket rests on it.
         """
         many, width = len(counts), self.width_s
+        per_hour = baseline.level(before, width, self.coverage) * HOUR_S / width
         belief, said = self._filter.step(
             np.repeat(before["belief"], many, 0), np.repeat(after["mean"], many), counts,
-            np.ones(many, bool),
+            np.ones(many, bool), np.repeat(per_hour, many),
         )
-        levels = baseline.level(before, width, self.coverage)
         rows = np.repeat(after, many)
         rows["belief"] = belief
         rows["counts"][:, bucket // width % state.RING] = counts
-        rows["weeks"] = surprise(said.odds, levels * HOUR_S / width, before["known"] * width)
+        rows["weeks"] = surprise(said.odds, per_hour, before["known"] * width)
         return rows
 
     def _believe(
-        self, means: Floats, counts: NDArray[np.int64], watched: NDArray[np.bool_]
-    ) -> Said:
+        self, means: Floats, counts: NDArray[np.int64], watched: NDArray[np.bool_],
+        per_hour: Floats,
+    ) -> Said:  # fmt: skip
         """Advance the belief of the keys that have seen two days; the others believe in calm."""
         rows = self.rows
         silent = np.maximum(SILENT_S / self.width_s, SILENT_BUCKETS)
@@ -94,7 +96,8 @@ class Detectors:
         said = Said(np.ones(len(rows)), np.zeros(len(rows)))
         if len(speaks):
             belief, some = self._filter.step(
-                rows["belief"][speaks], means[speaks], counts[speaks], watched[speaks]
+                rows["belief"][speaks], means[speaks], counts[speaks], watched[speaks],
+                per_hour[speaks],
             )
             rows["belief"][speaks] = belief
             said.normal[speaks] = some.normal
@@ -153,7 +156,7 @@ def surprise(odds: Floats, per_hour: Floats, known_s: Floats) -> Floats:
 
     Odds above A come about hazard / A times (the filter is a Shiryaev-Roberts procedure), less what
     they jump over: fitted on simulated backgrounds from .02 to 500 an hour, calm and restless, with
-    clumps of copies now and then, so that a promise of N weeks errs on the quiet side. Where a story is
+    clumps of copies now and then, to how often an incident opens by such a threshold. Where a story is
     rare one more is a long jump, so odds say less than they are worth (`lone`). In its first week
     a key has seen too little to promise much.
     """
@@ -161,7 +164,7 @@ def surprise(odds: Floats, per_hour: Floats, known_s: Floats) -> Floats:
     rarer, busier = np.maximum(-rarity, 0.0), np.maximum(rarity, 0.0)
     lone = 10.0 ** (0.8 * np.clip(rarer - 1.3, 0.0, 1.3))
     steep = 1.2 + 0.3 * np.minimum(rarer, 2.6)
-    found = (0.8 + 0.8 * rarer + 0.2 * busier + 0.12 * busier**2) * lone * odds**steep
+    found = (1.2 + 0.9 * rarer + 0.65 * np.minimum(busier, 1.0)) * lone * odds**steep
     weeks: Floats = np.minimum(found, MAX_WEEKS)
     return weeks * seen_share(known_s)
 

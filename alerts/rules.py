@@ -23,7 +23,9 @@ class Rule(Frozen):
     publishers in a bucket). An incident opens with `min_stories` of them from `min_origins` in its
     window; it is a warning or critical at so many times the surprise that opens, and over when
     surprise stays below `resolve_below` of that for `calm_s`. A key that surges again within
-    `cooldown_s` goes on with the same incident.
+    `cooldown_s` goes on with the same incident. With `refractory_s`, what it takes to open another
+    falls so long after the last one's end from its greatest surprise, evenly in its logarithm, to
+    the usual: the day's news is told once, unless it gets worse.
     """
 
     kind: Literal["surge"] = "surge"
@@ -35,6 +37,7 @@ class Rule(Frozen):
     resolve_below: float = Field(default=0.25, gt=0, le=1)
     calm_s: int = Field(default=1800, ge=0)
     cooldown_s: int = Field(default=3600, ge=0)
+    refractory_s: int = Field(default=0, ge=0)
 
     def severity(self, weeks: float, threshold: float, *, warm: bool) -> Severity:
         """Grade a surprise against the one that opens; a cold baseline says no more than info."""
@@ -85,20 +88,35 @@ def muted(incident: Incident, mutes: Sequence[Mute], at: dt.datetime) -> bool:
 
 
 class Surge(msgspec.Struct, frozen=True):
-    """Whether a key is surging, and for how many seconds it has been calm while it was."""
+    """Whether a key is surging, and for how many seconds it has been calm while it was.
+
+    `peak_weeks` is the greatest surprise of the present or last surge, `ended` its last bucket's start.
+    """
 
     on: bool = False
     calm_s: int = 0
+    peak_weeks: float = 0.0
+    ended: int = 0
 
-    def turn(self, weeks: float, threshold: float, rule: Rule, width_s: int, *, enough: bool
-             ) -> tuple["Surge", Turn]:  # fmt: skip
+    def opens_at(self, threshold: float, rule: Rule, bucket: int) -> float:
+        """Return the surprise, in weeks, that opens in a bucket (its start, in seconds)."""
+        since_s = bucket - self.ended
+        if self.peak_weeks <= threshold or not rule.cooldown_s < since_s < rule.refractory_s:
+            return threshold
+        return float(threshold * (self.peak_weeks / threshold) ** (1.0 - since_s / rule.refractory_s))
+
+    def turn(
+        self, weeks: float, threshold: float, rule: Rule, bucket: int, width_s: int, *, enough: bool
+    ) -> tuple["Surge", Turn]:  # fmt: skip
         """Decide after a bucket of `width_s`; `enough` stories and origins are needed to open."""
         if not self.on:
-            opens = enough and weeks >= threshold
-            return Surge(on=opens), "opened" if opens else ""
+            if enough and weeks >= self.opens_at(threshold, rule, bucket):
+                return Surge(on=True, peak_weeks=weeks), "opened"
+            return self, ""
+        peak = max(self.peak_weeks, weeks)
         if weeks >= rule.resolve_below * threshold:
-            return Surge(on=True), ""
+            return Surge(on=True, peak_weeks=peak), ""
         calm_s = self.calm_s + width_s
         if calm_s < rule.calm_s:
-            return Surge(on=True, calm_s=calm_s), ""
-        return Surge(), "resolved"
+            return Surge(on=True, calm_s=calm_s, peak_weeks=peak), ""
+        return Surge(peak_weeks=peak, ended=bucket), "resolved"

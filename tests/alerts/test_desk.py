@@ -137,6 +137,26 @@ def test_a_jump_of_sources_opens_nothing():
     assert 3 < desk.shared.sources.coverage(START + 30 * 86_400) / (1 / 24) < 15
 
 
+def test_after_an_incident_another_may_have_to_be_worse():
+    """Half as many stories an hour and a half after the end open at once, or only once they are many."""
+    rows, stop = surge()
+    begin = stop - 12 * HOUR
+    rows += [
+        row(f"e{n}", begin - START + 8 * HOUR + n * 280, title=f"Acme sued again, {n}", source=f"w{n % 4}")
+        for n in range(6)
+    ]
+    weeks = []
+    for refractory_s in (0, 12 * HOUR):
+        rule = SETTINGS.rule.model_copy(update={"refractory_s": refractory_s})
+        changes = Desk(SETTINGS.model_copy(update={"rule": rule})).judge(
+            START, stop, MemoryRows(rows), ())
+        _first, again = (c.incident for c in changes if c.event == "opened")
+        weeks.append(again.surprise_weeks)
+        needs = again.proof.counterfactual
+        assert needs is None or needs.fires_from <= again.observed
+    assert weeks[1] > 10 * weeks[0]
+
+
 def test_blind_buckets_open_nothing():
     """The same surge while nobody watched is no incident."""
     rows, stop = surge()

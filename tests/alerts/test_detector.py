@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from alerts import state
 from alerts.baseline import level
+from alerts.counts import AT_ONCE
 from alerts.detector import Detectors
 from alerts.keys import BUCKET_S, WEEK_BUCKETS
+from alerts.rules import Surge
 from alerts.shape import DEFAULT, HOURS, Pool, place
 from alerts.tail import log10_tail
 
@@ -57,13 +59,14 @@ def newswire(weeks, per_hour, seed=1, keys=1, restless=0.3, *, clumps=False):
 
 
 def openings(weeks, threshold):
-    """Count how often surprise rises to the threshold, each rise of an hour once."""
+    """Count how often an incident opens by the threshold."""
     found = 0
     for key in weeks.T:
-        last = -WEEK_BUCKETS
-        for at in np.flatnonzero(key >= threshold):
-            found += at - last > 12
-            last = at
+        surge = Surge()
+        for bucket, one in enumerate(key):
+            surge, turn = surge.turn(
+                float(one), threshold, AT_ONCE, bucket * BUCKET_S, BUCKET_S, enough=True)
+            found += turn == "opened"
     return found
 
 
