@@ -27,11 +27,10 @@ def run(settings: Settings, folder: Path | None, data: Path, page: Path | None) 
 
 def summary(found: dict[str, Any]) -> str:
     """The measures as lines for a person."""
-    heads = {found["head"]: found} if "head" in found else found
+    heads = {name: each for name, each in found.items() if name in ("topic", "sentiment")}
     return "\n".join(
         f"{head:10} {name:20} {value}"
-        for head, measures in heads.items()
-        if isinstance(measures, dict)
+        for head, measures in (heads or {found["head"]: found}).items()
         for name, value in measures.items()
         if isinstance(value, int | float)
     )

@@ -44,14 +44,12 @@ class Evaluation:
     reports: tuple[dict[str, Any], ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the measures: at the top level for one head, by head for two."""
+        """Return the measures: the sentiment's, or the only head's, at the top level; two by head too."""
         about = {"model": self.model, "file": self.file, "truncated": self.truncated}
         pairs = zip(self.heads, self.reports, strict=True)
         found: dict[str, Any] = {judged.head: each for judged, each in pairs}
-        if len(found) == 1:
-            ((head, only),) = found.items()
-            return {**about, "head": head, **only}
-        return {**about, **found}
+        first = "sentiment" if "sentiment" in found else self.heads[0].head
+        return {**about, "head": first, **found[first], **(found if len(found) > 1 else {})}
 
 
 def evaluate(model: Model, path: Path) -> Evaluation:

@@ -51,6 +51,8 @@ def test_both_heads_and_accepted_answers_are_measured(tiny_model: Model, tmp_pat
     assert (0.0, 1.0) == (found["topic"]["accuracy"], found["topic"]["within_ok"])
     assert found["sentiment"]["accuracy"] == 1.0
     assert "within_ok" not in found["sentiment"]
+    assert found["head"] == "sentiment"
+    assert found["sentiment"] == {name: found[name] for name in found["sentiment"]}
 
 
 @pytest.mark.parametrize(("content", "message"), [
