@@ -24,7 +24,7 @@ BELIEF = (len(WORLDS), STATES, LEVELS)
 _BETWEEN_BURSTS_S = 40 * 3600.0
 _BETWEEN_QUIET_DAYS_S, _QUIET_S = 20 * 86_400.0, 200 * 300.0
 _MOST_TURNED = 0.5  # in wider buckets more than one of the coins is turned
-TELLING = 64.0  # from here on a mean is told from others by its ratio to the count alone
+_TELLING = 64.0  # from here on a mean is told from others by its ratio to the count alone
 _FORGET = np.float32(1e-5)  # a bucket's share of belief that begins anew: worlds may change
 
 Belief = NDArray[np.float32]
@@ -150,7 +150,7 @@ def _fit(
     """Return how well each factor and level fits, [keys, worlds, factors, levels], at best 1."""
     shown = np.minimum(counts, MAX_COUNT)
     rows = TABLE.rows(shown, clumps)
-    scaled = np.maximum(means * (shown + 1.0) / (counts + 1.0), np.minimum(means, TELLING))
+    scaled = np.maximum(means * (shown + 1.0) / (counts + 1.0), np.minimum(means, _TELLING))
     place = (np.log(scaled) - LOWEST) / STEP
     base = place.astype(np.int64)
     part = (place - base).astype(np.float32).reshape(-1, 1, 1, 1)

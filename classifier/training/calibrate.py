@@ -80,7 +80,7 @@ class _Scales:
         self.bias = torch.zeros(3, requires_grad=True)
         self._logarithms = [torch.zeros(2, requires_grad=True), torch.zeros(2, requires_grad=True),
                             torch.zeros(2, max(0, conventions - 1), requires_grad=True)]
-        self._desks = torch.zeros(2, 1), torch.zeros(2, min(1, conventions))
+        self._desks = 1, min(1, conventions)  # before and after the others', without a scale of their own
         self.fitted = [self.bias, *self._logarithms]
 
     @property
@@ -96,8 +96,7 @@ class _Scales:
     @property
     def ratios(self) -> Tensor:
         """What each kind's logits are multiplied by beside the desk's: [2, 1 + conventions]."""
-        first, last = self._desks
-        return torch.cat([first, self._logarithms[2].clamp(-REACH, REACH), last], 1).exp()
+        return functional.pad(self._logarithms[2].clamp(-REACH, REACH), self._desks).exp()
 
     def tether(self) -> Tensor:
         """Return what it costs to change scales and powers."""
