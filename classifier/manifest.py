@@ -24,6 +24,7 @@ RESTORE = "restore the folder from where it came (git checkout, a copy) or train
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 T = TypeVar("T")
 
 
@@ -59,18 +60,18 @@ class Labels(msgspec.Struct, frozen=True):
     sentiments: tuple[Sentiment, ...]
 
 
-class Calibration(msgspec.Struct, frozen=True):
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of calibration.json.
 
-    Logits are shifted by the bias; how far each is below the greatest is taken to the power, then
-    divided by the temperature.
+    Logits are shifted by the bias; to how far each is below the greatest, its square is added as much
+    as the bend says; the sum is divided by the temperature.
     """
 
     topic_temperature: Positive = 1.0
     sentiment_temperature: Positive = 1.0
     sentiment_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    topic_power: Positive = 1.0
-    sentiment_power: Positive = 1.0
+    topic_bend: NotNegative = 0.0
+    sentiment_bend: NotNegative = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,9 +89,9 @@ class Model(Closing):
         if not (np.isfinite(logits.topics).all() and np.isfinite(logits.sentiments).all()):
             raise ScoringError("the model's answer is not a number")
         fit = self.artifact.calibration
-        topics = _probabilities(logits.topics, fit.topic_power, fit.topic_temperature)
+        topics = _probabilities(logits.topics, fit.topic_bend, fit.topic_temperature)
         sentiments = _probabilities(
-            logits.sentiments, fit.sentiment_power, fit.sentiment_temperature, fit.sentiment_bias)
+            logits.sentiments, fit.sentiment_bend, fit.sentiment_temperature, fit.sentiment_bias)
         if self._own is not None:
             topics = self._own.join(topics, logits.vectors)
         return [
@@ -181,10 +181,11 @@ def _padded(rows: Sequence[tuple[int, ...]], *, alone: bool) -> tuple[Ids, Ids]:
     return ids, mask
 
 
-def _probabilities(logits: Floats, power: float, temperature: float,
+def _probabilities(logits: Floats, bend: float, temperature: float,
                    bias: Sequence[float] = (0.0,)) -> Doubles:
-    """Softmax over the last axis of how far each logit is below the greatest, to a power, divided."""
+    """Softmax over the last axis of how far each logit is below the greatest, bent, then divided."""
     shifted = logits.astype(np.float64) + np.array(bias)
-    odds = np.exp(-((shifted.max(axis=-1, keepdims=True) - shifted) ** np.float64(power)) / temperature)
+    below = shifted.max(axis=-1, keepdims=True) - shifted
+    odds = np.exp(-(below + bend * below * below) / temperature)
     shares: Doubles = odds / odds.sum(axis=-1, keepdims=True)
     return shares

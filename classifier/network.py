@@ -15,8 +15,8 @@ class Network(nn.Module):
     """Token ids in; logits of topics, logits of sentiments and the texts' vectors out.
 
     Data sets differ in what they call neutral: each *convention* has a correction of the
-    sentiment head (weights, then a bias), and, since it may be surer of its topics, a factor
-    for the topics' logits. `kind` says how likely a text is of each convention's kind; the
+    sentiment head (weights, then a bias), and, since it may be surer of its topics and have them
+    in other shares, a factor and shifts for the topics' logits. `kind` says how likely a text is of each convention's kind; the
     first is the desk's, which has no correction. What is served is their mean by that
     likelihood: a tweet is read as those who labelled tweets would, a headline as a desk would
     (a mixture of experts with the data set as the expert: Jacobs et al. 1991).
@@ -32,6 +32,7 @@ class Network(nn.Module):
         self.kind = nn.Linear(size, 1 + conventions)
         self.conventions = nn.Parameter(torch.zeros(conventions, 3, size + 1))
         self.topic_factors = nn.Parameter(torch.ones(1 + conventions), requires_grad=False)
+        self.topic_shifts = nn.Parameter(torch.zeros(1 + conventions, topics), requires_grad=False)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the two logits and the vectors: [texts, topics], [texts, 3], [texts, size]."""
@@ -51,7 +52,8 @@ class Network(nn.Module):
 
     def by(self, vectors: Tensor, likely: Tensor) -> tuple[Tensor, Tensor]:
         """Return both logits by the conventions as likely as given: [texts, 1 + conventions]."""
-        topics = self.topic_head(vectors) * (likely @ self.topic_factors).unsqueeze(1)
+        factors = (likely @ self.topic_factors).unsqueeze(1)
+        topics = self.topic_head(vectors) * factors + likely @ self.topic_shifts
         sentiments = self.sentiment_head(vectors)
         count = len(self.conventions)
         if count:

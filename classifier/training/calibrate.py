@@ -1,6 +1,7 @@
 """Calibration: the few numbers that make a probability mean what it says."""
 
 import copy
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,13 +17,14 @@ from .outputs import Outputs
 RIDGE = 0.02  # on the weights that tell kinds apart: fitted on four fifths, the last fifth loses nothing
 DESK = 1 / 3  # how likely a text is of the desk's kind, before it is read
 BARE = 0.1  # of these, at least without a summary: one in fifty of headlines_dev, but all of some feeds
-TETHER = 0.002  # the same on scales and powers, for kinds with few texts, or where no answer is wrong
-REACH = 2.3  # logarithm of the most that a scale changes by; a power, by its root
-LEAST = 1e-6  # of distances, where a power below one would be infinitely steep
+TETHER = 0.002  # the same on scales and bends, for kinds with few texts, or where no answer is wrong
+PULL = 0.01  # the same on shifts: texts that were left out are as well served by half of it or twice
+REACH = 2.3  # logarithm of the most that a scale changes by
+STIFF = 0.3  # the root of a bend, where the search for the best one begins
 
 
 class Calibration(NamedTuple):
-    """What softmax makes probabilities of: how far each logit is below the greatest, to a power.
+    """What softmax makes probabilities of: how far each logit is below the greatest, bent.
 
     It is divided by the temperature. Those of the sentiments are shifted by the bias first.
     """
@@ -30,77 +32,91 @@ class Calibration(NamedTuple):
     topic_temperature: float
     sentiment_temperature: float
     sentiment_bias: tuple[float, ...]
-    topic_power: float = 1.0
-    sentiment_power: float = 1.0
+    topic_bend: float = 0.0
+    sentiment_bend: float = 0.0
 
     def apply(self, topics: Tensor, sentiments: Tensor) -> tuple[Tensor, Tensor]:
         """Return both heads' calibrated logits."""
         shifted = sentiments + torch.tensor(self.sentiment_bias)
-        return (powered(topics, self.topic_power) / self.topic_temperature,
-                powered(shifted, self.sentiment_power) / self.sentiment_temperature)
+        return (bent(topics, self.topic_bend) / self.topic_temperature,
+                bent(shifted, self.sentiment_bend) / self.sentiment_temperature)
 
 
-def powered(logits: Tensor, power: Tensor | float) -> Tensor:
-    """Return how far each logit is below its text's greatest, to a power, negative: the order stays.
+def bent(logits: Tensor, bend: Tensor | float) -> Tensor:
+    """Return how far each logit is below its text's greatest, and its square as much as the bend says.
 
-    Smoothed labels and softened lessons keep the sure answers' logits from growing, so that one
-    temperature leaves the sure ones too doubtful and the doubtful ones too sure. (A simple one of
-    the order-preserving calibrations of Rahimi et al. 2020.)
+    Negative: the order stays. Smoothed labels and softened lessons keep the sure answers' logits
+    from growing, so that one temperature leaves the sure ones too doubtful and the doubtful ones
+    too sure. (A simple one of the order-preserving calibrations of Rahimi et al. 2020.)
     """
-    return -(logits.max(1, keepdim=True).values - logits).clamp(min=LEAST) ** power
+    below = logits.max(1, keepdim=True).values - logits
+    return -(below + bend * below.square())
 
 
 @torch.no_grad()
 def fit(network: Network, desk: Outputs, titles: Outputs, others: Outputs) -> Calibration:
     """Return the calibration with the least log loss, as served, of texts that were not trained on.
 
-    Its numbers are the desk's. Each convention has a scale of its own, fitted with them on `desk` and
-    `others` (half of the loss each) and worked into its weights, so that one division serves all.
+    Its numbers are the desk's. Each convention has a scale of its own, and shifts, since a label is
+    not as frequent in one kind of texts as in another, nor as in what was trained on. They are
+    fitted with the desk's on `desk` and `others` (half of the loss each) and worked into the
+    network, so that one division serves all.
     What tells the kinds apart is fitted on texts as they come, since those written for training look
     otherwise: of `desk` the last kind has a summary, the first has none, as all `titles`.
     """
     _tell_apart(network, desk, titles, others)
     parts = [_Part(network, each) for each in (desk, others.where(others.kinds > 0))]
-    scales = _Scales(len(network.conventions))
+    scales = _Scales(len(network.conventions), network.topic_head.out_features)
     _minimise(scales.fitted, lambda: sum((part.loss(scales) for part in parts), scales.tether()))
+    topics, sentiments = scales.shifts
     network.topic_factors.copy_(scales.ratios[0])
-    bias = scales.bias - scales.bias.mean()
+    network.topic_shifts.copy_(topics)
     for kind in range(1, len(network.conventions)):
-        _work_in(network, kind, float(scales.ratios[1, kind]), bias)
-    powers = scales.powers
-    topic, sentiment = (scales.levels ** -powers).tolist()
-    return Calibration(round(topic, 4), round(sentiment, 4), tuple(round(x, 4) for x in bias.tolist()),
-                       *(round(x, 4) for x in powers.tolist()))
+        _work_in(network, kind, float(scales.ratios[1, kind]), sentiments[kind] - sentiments[0])
+    bias = sentiments[0] - sentiments[0].mean()
+    return Calibration(*_rounded(scales.temperatures), tuple(_rounded(bias)), *_rounded(scales.bends))
+
+
+def _rounded(numbers: Tensor) -> list[float]:
+    return [round(number, 4) for number in numbers.tolist()]
 
 
 class _Scales:
-    """What is fitted for topics and sentiments (first axis), within bounds that keep it finite."""
+    """What is fitted for topics and for sentiments, within bounds that keep it finite."""
 
-    def __init__(self, conventions: int) -> None:
-        self.bias = torch.zeros(3, requires_grad=True)
-        self._logarithms = [torch.zeros(2, requires_grad=True), torch.zeros(2, requires_grad=True),
-                            torch.zeros(2, max(0, conventions - 1), requires_grad=True)]
+    def __init__(self, conventions: int, topics: int) -> None:
+        others = max(0, conventions - 1)
+        self._shifts = [torch.zeros(1 + others, labels, requires_grad=True) for labels in (topics, 3)]
+        self._logarithms = [torch.zeros(2, requires_grad=True), torch.zeros(2, others, requires_grad=True)]
+        self._roots = torch.full((2,), STIFF, requires_grad=True)
         self._desks = 1, min(1, conventions)  # before and after the others', without a scale of their own
-        self.fitted = [self.bias, *self._logarithms]
+        self._whose = [*range(1 + others), *[0] * self._desks[1]]
+        self.fitted = [*self._shifts, *self._logarithms, self._roots]
 
     @property
-    def levels(self) -> Tensor:
-        """What the desk's logits are multiplied by: [2]."""
+    def temperatures(self) -> Tensor:
+        """What bent distances are divided by: [2]."""
         return self._logarithms[0].clamp(-REACH, REACH).exp()
 
     @property
-    def powers(self) -> Tensor:
-        """What distances are then raised to: [2]."""
-        return self._logarithms[1].clamp(-REACH / 2, REACH / 2).exp()
+    def bends(self) -> Tensor:
+        """How much of the distances' squares is added to them: [2]."""
+        return self._roots.square().clamp(max=math.exp(REACH))
 
     @property
     def ratios(self) -> Tensor:
         """What each kind's logits are multiplied by beside the desk's: [2, 1 + conventions]."""
-        return functional.pad(self._logarithms[2].clamp(-REACH, REACH), self._desks).exp()
+        return functional.pad(self._logarithms[1].clamp(-REACH, REACH), self._desks).exp()
+
+    @property
+    def shifts(self) -> list[Tensor]:
+        """What is then added by kind, for both heads: [1 + conventions, labels]."""
+        return [each[self._whose] for each in self._shifts]
 
     def tether(self) -> Tensor:
-        """Return what it costs to change scales and powers."""
-        return TETHER * sum((each.square().sum() for each in self._logarithms), torch.zeros(()))
+        """Return what it costs to change all of this."""
+        return (TETHER * sum((each.square().sum() for each in self._logarithms), self.bends.sum())
+                + PULL * sum((each.square().sum() for each in self._shifts), torch.zeros(())))
 
 
 class _Part:
@@ -112,33 +128,31 @@ class _Part:
         every = [torch.full_like(said.kinds, kind) for kind in range(1 + len(network.conventions))]
         self._sentiments = torch.stack([network.by_kind(said.vectors, kinds)[1] for kinds in every], 1)
         self._labels = said.topic_labels, said.sentiment_labels
-        self._desks = torch.tensor(sorted({0, len(network.conventions)}))
 
     def loss(self, scales: _Scales) -> Tensor:
         """Return the log loss of both heads, a mean over the texts that have labels."""
-        topic, sentiment = scales.levels.unsqueeze(1) * scales.ratios
-        shifted = self._sentiments.index_add(
-            1, self._desks, scales.bias.expand(len(self._sentiments), len(self._desks), 3))
-        heads = (self._topics * (self._likely @ topic).unsqueeze(1),
-                 ((self._likely * sentiment).unsqueeze(2) * shifted).sum(1))
+        topic, sentiment = scales.ratios
+        scaled = (self._topics * (self._likely @ topic).unsqueeze(1),
+                  ((self._likely * sentiment).unsqueeze(2) * self._sentiments).sum(1))
         found = torch.zeros(())
-        for logits, labels, power in zip(heads, self._labels, scales.powers, strict=True):
+        for logits, shifts, labels, bend, temperature in zip(
+                scaled, scales.shifts, self._labels, scales.bends, scales.temperatures, strict=True):
             known = labels != ABSENT
             if known.any():
-                found = found + functional.cross_entropy(powered(logits[known], power), labels[known])
+                shifted = bent(logits[known] + self._likely[known] @ shifts, bend)
+                found = found + functional.cross_entropy(shifted / temperature, labels[known])
         return found
 
 
-def _work_in(network: Network, kind: int, ratio: float, bias: Tensor) -> None:
-    """Scale one convention beside the desk's logits d and bias b, which serving adds to all.
+def _work_in(network: Network, kind: int, ratio: float, shift: Tensor) -> None:
+    """Scale one convention beside the desk's logits d, which serving adds to all, and shift it.
 
-    What is wanted is r (d + c) with its correction c; served is d + c + b; hence
-    c' = r (d + c) - d - b.
+    What is wanted is r (d + c) + s with its correction c; served is d + c'; hence c' = r (d + c) - d + s.
     """
     head = network.sentiment_head
     plain = torch.cat([head.weight, head.bias.unsqueeze(1)], 1)
     scaled = ratio * (plain + network.conventions[kind - 1]) - plain
-    scaled[:, -1] -= bias
+    scaled[:, -1] += shift
     network.conventions[kind - 1] = scaled
 
 

@@ -31,8 +31,8 @@ head, weighed by how much a text looks like that kind; a news headline is read a
 {teachers}Half-precision weights. `model.int8.onnx`, where it is there, is what serves by default on a
 processor (linear layers in 8 bits, everything else in fp32), `model.onnx` the same in fp32 (`input_ids` and
 `attention_mask` in, `topic_logits`, `sentiment_logits` and `vectors` out); `model.safetensors` with
-`config.json` is for torch and further training. Probabilities are softmax(-(greatest - logits)^power /
-temperature), of sentiments after the bias is added to the logits, with the numbers of
+`config.json` is for torch and further training. Probabilities are softmax(-(d + bend d^2) / temperature),
+where d is how far a logit is below the greatest, of sentiments after the bias is added, with the numbers of
 `calibration.json`. Labels in order: `labels.json`. Trained with texts cut at {max_length} tokens; serving
 reads {max_tokens}.
 
@@ -50,8 +50,8 @@ texts that share all their words with a training text are dropped. Files and dig
 ## Measures
 
 Held-out parts, and `headlines_dev` (600 real headlines, never trained on; what tells the desk's kind
-of texts from others, and with validation texts the temperatures, powers and scales of conventions and the
-bias on the sentiment logits were fitted on it. Cross-fitted means each fifth as read by what was
+of texts from others, and with validation texts the temperatures, bends and, for each kind of texts, scales and
+shifts were fitted on it. Cross-fitted means each fifth as read by what was
 fitted on the other four; without any of it: `headlines_uncalibrated` in `metrics.json`). All as
 served; nobody tells the model from which set a text comes. A calibration error of a few hundred texts
 is mostly chance. Over all texts that others wrote (`held_out` in `metrics.json`, by class too; the real

@@ -54,7 +54,10 @@ def recipe_of(artifact: Path) -> Recipe:
 
 
 def read(artifact: Path, topics: Sequence[str]) -> Teacher:
-    """Read a finished run back from its artifact; raises RecipeError where it has other topics."""
+    """Read a finished run back from its artifact; raises RecipeError where it has other topics.
+
+    Without its shifts: how frequent topics are in the texts that it was calibrated on is no lesson.
+    """
     recipe = recipe_of(artifact)
     labels = json.loads((artifact / "labels.json").read_bytes())
     if labels["topics"] != list(topics):
@@ -62,6 +65,7 @@ def read(artifact: Path, topics: Sequence[str]) -> Teacher:
     network = encoder.network_of(recipe, len(topics))
     network.load_state_dict({name: weight.float() for name, weight in
                              load_file(artifact / "model.safetensors").items()})
+    network.topic_shifts.data.zero_()
     calibration = json.loads((artifact / "calibration.json").read_bytes())
     return Teacher(recipe, network, Calibration(**calibration))
 

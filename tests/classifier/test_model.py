@@ -203,14 +203,18 @@ def test_one_text_that_does_not_fit_raises(tiny_model):
         model.score(["oil"])
 
 
+def bent(below: np.ndarray, bend: float) -> np.ndarray:
+    return below + bend * below**2
+
+
 def test_probabilities_are_what_calibration_says_of_the_logits(tiny_model):
-    """The bias is added; distances below the greatest, to the power, divided, are log odds."""
+    """The bias is added; distances below the greatest, bent and divided, are log odds."""
     logits = Logits(np.linspace(2.0, 0.0, 20, dtype=np.float32)[None],
                     np.array([[1.0, 2.0, 0.5]], np.float32),
                     np.zeros((1, 0), np.float32))
     (scores,) = tiny_model.interpret(logits, tiny_model.prepare(["a"]))
-    for said, distances in ((scores.topics, np.linspace(0.0, 2.0, 20) ** 1.5 / 1.25),
-                            (scores.sentiments, np.array([0.9, 0, 1.6]) ** 0.8 / 0.8)):
+    for said, distances in ((scores.topics, bent(np.linspace(0.0, 2.0, 20), 0.5) / 1.25),
+                            (scores.sentiments, bent(np.array([0.9, 0, 1.6]), 0.1) / 0.8)):
         expected = np.exp(-distances) / np.exp(-distances).sum()
         assert list(said.values()) == pytest.approx(expected, rel=1e-6)
 

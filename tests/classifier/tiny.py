@@ -45,7 +45,7 @@ def build(folder: Path, max_tokens: int = 64) -> Path:
     write(folder / "labels.json", {"topics": TOPICS, "sentiments": SENTIMENTS})
     write(folder / "calibration.json", {
         "topic_temperature": 1.25, "sentiment_temperature": 0.8, "sentiment_bias": [0.1, 0, -0.1],
-        "topic_power": 1.5, "sentiment_power": 0.8,
+        "topic_bend": 0.5, "sentiment_bend": 0.1,
     })
     sign(folder, max_tokens)
     return folder

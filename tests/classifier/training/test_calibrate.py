@@ -9,7 +9,7 @@ from torch.nn import functional
 from classifier.evaluation.measures import calibration_error
 from classifier.network import Network
 from classifier.training.batches import ABSENT
-from classifier.training.calibrate import BARE, DESK, Calibration, cross_fitted, fit, powered
+from classifier.training.calibrate import BARE, DESK, Calibration, bent, cross_fitted, fit
 from classifier.training.outputs import Outputs
 
 SIZE, TOPICS, TITLES, POSTS, ITEMS = 6, 4, 0, 1, 2
@@ -127,12 +127,12 @@ def test_no_text_is_judged_by_what_was_fitted_on_it(
     assert [] == [name for name, weight in net.state_dict().items() if not weight.equal(before[name])]
 
 
-def test_distances_of_shifted_logits_are_taken_to_a_power_and_divided() -> None:
-    """The bias is in units of the logits, before power and temperature; the order stays."""
+def test_distances_of_shifted_logits_are_bent_and_divided() -> None:
+    """The bias is in units of the logits, before bend and temperature; the order stays."""
     topics, sentiments = Calibration(2.0, 4.0, (1.0, 0.0, -1.0), 3.0, 2.0).apply(
         torch.tensor([[2.0, 4.0, 3.0]]), torch.tensor([[3.0, 4.0, 7.0]]))
-    assert topics[0].tolist() == pytest.approx([-4.0, 0.0, -0.5], abs=1e-6)
-    assert sentiments[0].tolist() == pytest.approx([-1.0, -1.0, 0.0], abs=1e-6)
+    assert topics[0].tolist() == pytest.approx([-7.0, 0.0, -2.0])
+    assert sentiments[0].tolist() == pytest.approx([-2.5, -2.5, 0.0])
 
 
 def drawn(log_odds: torch.Tensor, seed: int) -> torch.Tensor:
@@ -142,20 +142,20 @@ def drawn(log_odds: torch.Tensor, seed: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def test_answers_of_a_power_of_the_odds_become_as_sure_as_they_should_be() -> None:
+def test_answers_whose_odds_were_straightened_become_as_sure_as_they_should_be() -> None:
     """Sure ones were too doubtful and doubtful ones too sure, which no temperature mends: on fresh texts."""
     net = Network(nn.Identity(), SIZE, SIZE, conventions=1)
     net.topic_head.weight.copy_(torch.eye(SIZE))
     net.topic_head.bias.zero_()
     chance = torch.Generator().manual_seed(1)
     vectors = 1.5 * torch.randn(4000, SIZE, generator=chance)
-    odds = powered(vectors, 2.0)
+    odds = bent(vectors, 2.0)
     said = Outputs(vectors, torch.zeros(4000, 3), vectors, drawn(odds, 2),
                    torch.full((4000,), ABSENT), torch.zeros(4000, dtype=torch.long))
     seen, fresh = said.where(torch.arange(4000) < 2000), said.where(torch.arange(4000) >= 2000)
     found = fit(net, seen, seen, seen)
-    assert found.topic_power == pytest.approx(2.0, abs=0.2)
-    assert found.sentiment_power == 1.0
+    assert found.topic_bend / found.topic_temperature == pytest.approx(2.0, abs=0.5)
+    assert found.sentiment_bend == pytest.approx(0.0, abs=0.01)
     mended, plain = (
         calibration_error(torch.softmax(each.apply(*net.served(fresh.vectors))[0], 1).numpy(),
                           fresh.topic_labels.numpy())
@@ -184,3 +184,37 @@ def test_how_sure_to_be_is_fitted_on_what_is_served(parts: tuple[Outputs, Output
             net.topic_factors[kind] = factors[kind] * change
             assert loss() > least
             net.topic_factors.copy_(factors)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("head", ["topic", "sentiment"])
+def test_a_label_is_nearly_as_likely_as_it_is_frequent_in_a_kind_of_texts(head: str) -> None:
+    """Desk and posts differ in what is common: so it is found for fresh texts of either, but for the tether."""
+    net = network()
+    for each in (net.topic_head, net.sentiment_head):
+        each.weight[:, 1] = 0.0  # what says the kind says no label
+    frequent = {ITEMS: 1.0, POSTS: -1.0}
+
+    def drawn_texts(kind: int, seed: int) -> Outputs:
+        made = texts(2000, kind, seed)
+        odds = [each.clone() for each in net.by_kind(made.vectors, made.kinds)[:2]]
+        for each in odds:
+            each[:, 0] += frequent[kind]
+        return made._replace(topic_labels=drawn(odds[0], seed), sentiment_labels=drawn(odds[1], seed))
+
+    fit_on, fresh = ({kind: drawn_texts(kind, seed + kind) for kind in (ITEMS, POSTS)} for seed in (10, 20))
+    titles = fit_on[ITEMS]._replace(kinds=torch.zeros(2000, dtype=torch.long))
+    before = {kind: said_of(net, Calibration(1.0, 1.0, (0.0, 0.0, 0.0)), fresh[kind], head)
+              for kind in fresh}
+    found = fit(net, fit_on[ITEMS], titles, fit_on[POSTS])
+    for kind, made in fresh.items():
+        likely_first, share = said_of(net, found, made, head)
+        assert abs(before[kind][0] - share) > 0.15
+        assert likely_first == pytest.approx(share, abs=0.08)
+
+
+def said_of(net: Network, found: Calibration, made: Outputs, head: str) -> tuple[float, float]:
+    """Return how likely the first label is in the mean, and how frequent it is."""
+    heads = dict(zip(("topic", "sentiment"), found.apply(*net.served(made.vectors)), strict=True))
+    labels = {"topic": made.topic_labels, "sentiment": made.sentiment_labels}[head]
+    return (float(torch.softmax(heads[head], 1)[:, 0].mean()), float((labels == 0).float().mean()))

@@ -26,11 +26,12 @@ TEXTS = ("oil falls", "the chief of alpha bank said gold rises today", "court ke
 
 @pytest.fixture(scope="module")
 def net(tiny_encoder: Path) -> Network:
-    """Return a network whose every part matters: conventions, kinds and factors too."""
+    """Return a network whose every part matters: conventions, kinds, factors and shifts too."""
     torch.manual_seed(3)
     made = Network(encoder.load(str(tiny_encoder)), 32, 4, 2).eval()
     nn.init.normal_(made.conventions)
     made.topic_factors.data = torch.tensor([1.0, 0.5, 2.0])
+    made.topic_shifts.data = torch.randn(3, 4)
     return made
 
 
@@ -45,7 +46,7 @@ def difference(net: Network, say: export.Say, tokenizer: PreTrainedTokenizerBase
 
 def test_eight_bits_say_nearly_what_the_network_says(
         net: Network, tokenizer: PreTrainedTokenizerBase, recipe) -> None:
-    """On padded batches; with the heads, the conventions and the topics' factors in place."""
+    """On padded batches; with the heads, the conventions and the topics' factors and shifts in place."""
     made: Recipe = recipe()
     collate = Collator(tokenizer, ("a", "b", "c", "d"), 32, made)
     seen = quantise.seen_by_layer(net, [Example(t, "", None, None, -1) for t in TEXTS], collate)
