@@ -50,8 +50,8 @@ texts that share all their words with a training text are dropped. Files and dig
 ## Measures
 
 Held-out parts, and `headlines_dev` (600 real headlines, never trained on; what tells the desk's kind
-of texts from others, and with validation texts the temperatures, bends and, for each kind of texts, scales and
-shifts were fitted on it. Cross-fitted means each fifth as read by what was
+of texts from others, and with validation texts the temperatures, bends and, for each kind of texts, scales
+and shifts were fitted on it. Cross-fitted means each fifth as read by what was
 fitted on the other four; without any of it: `headlines_uncalibrated` in `metrics.json`). All as
 served; nobody tells the model from which set a text comes. A calibration error of a few hundred texts
 is mostly chance. Over all texts that others wrote (`held_out` in `metrics.json`, by class too; the real

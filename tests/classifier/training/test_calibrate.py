@@ -189,7 +189,7 @@ def test_how_sure_to_be_is_fitted_on_what_is_served(parts: tuple[Outputs, Output
 @torch.no_grad()
 @pytest.mark.parametrize("head", ["topic", "sentiment"])
 def test_a_label_is_nearly_as_likely_as_it_is_frequent_in_a_kind_of_texts(head: str) -> None:
-    """Desk and posts differ in what is common: so it is found for fresh texts of either, but for the tether."""
+    """Desk and posts differ in what is common: so it is found for fresh texts too, but for the tether."""
     net = network()
     for each in (net.topic_head, net.sentiment_head):
         each.weight[:, 1] = 0.0  # what says the kind says no label
