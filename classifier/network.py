@@ -17,7 +17,8 @@ class Network(nn.Module):
     Data sets differ in what they call neutral: each *convention* has a correction of the
     sentiment head (weights, then a bias), and, since it may be surer of its topics and have them
     in other shares, a factor and shifts for the topics' logits. `kind` says how likely
-    a text is of each convention's kind; the first is the desk's, which has no correction. What is served is their mean by that
+    a text is of each convention's kind; the first is the desk's, which has no correction.
+    What is served is their mean by that
     likelihood: a tweet is read as those who labelled tweets would, a headline as a desk would
     (a mixture of experts with the data set as the expert: Jacobs et al. 1991).
     """
