@@ -74,11 +74,14 @@ def fit(network: Network, desk: Outputs, titles: Outputs, others: Outputs) -> Ca
     for kind in range(1, len(network.conventions)):
         _work_in(network, kind, float(scales.ratios[1, kind]), sentiments[kind] - sentiments[0])
     bias = sentiments[0] - sentiments[0].mean()
-    return Calibration(*_rounded(scales.temperatures), tuple(_rounded(bias)), *_rounded(scales.bends))
+    topic_temperature, sentiment_temperature = _rounded(scales.temperatures)
+    topic_bend, sentiment_bend = _rounded(scales.bends)
+    return Calibration(
+        topic_temperature, sentiment_temperature, _rounded(bias), topic_bend, sentiment_bend)
 
 
-def _rounded(numbers: Tensor) -> list[float]:
-    return [round(number, 4) for number in numbers.tolist()]
+def _rounded(numbers: Tensor) -> tuple[float, ...]:
+    return tuple(round(number, 4) for number in numbers.tolist())
 
 
 class _Scales:

@@ -109,6 +109,16 @@ def test_too_few_labels_are_refused(own_artifact):
     assert "fails its probes" in str(refusal(own_artifact))
 
 
+def test_a_calibration_of_another_formula_is_refused(own_artifact):
+    """What was fitted as a power would be read as no bend at all, and be too sure."""
+    tiny.write(own_artifact / "calibration.json", {"topic_temperature": 1.2, "topic_power": 0.7})
+    tiny.sign(own_artifact)
+    refused = refusal(own_artifact)
+    assert "calibration.json" in str(refused)
+    assert "topic_power" in str(refused)
+    assert "train again" in refused.hint
+
+
 def test_weights_that_are_not_numbers_are_refused(own_artifact):
     """A diverged training run has a fine checksum."""
     path = own_artifact / "model.onnx"
