@@ -2,13 +2,15 @@
 
 One pooled shape is learned from all topics, and every key's own hours are shrunk towards it: a
 topic with a story a day could never learn 168 hours by itself. The pooled shape in turn starts
-from a newswire's, first learns hours of working days and of weekends, then all hours.
+from a newswire's, first learns hours of working days and of weekends, then all hours. Where the hours that
+were heard rise and fall less than a newswire's, those that were not are believed to, too.
 """
 
 import math
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from .keys import BUCKET_S
 
@@ -35,6 +37,10 @@ _DEFAULT_STORIES, _KIND_STORIES = 2.0, 44.0
 _DEFAULT_BUCKETS, _KIND_BUCKETS = 2.0, 12.0
 _KINDS = 48  # 24 hours of a working day, 24 of a weekend
 _SATURDAY = 120
+_OF_KIND = DEFAULT[:24] + DEFAULT[_SATURDAY:_SATURDAY + 24]
+# What makes a depth other than DEFAULT's believed, and the most that one kind's stories say of it: ups and
+# downs that last for hours leave a tenth of its square.
+_DEPTH_WEIGHT, _MOST_WEIGHT, _LEAST = 4.0, 10.0, 1e-9
 
 
 class Place(NamedTuple):
@@ -48,7 +54,11 @@ class Place(NamedTuple):
     @property
     def kind(self) -> int:
         """The hour of the day, from 24 on at weekends."""
-        return self.hour % 24 + (24 if self.hour >= _SATURDAY else 0)
+        return _kind(self.hour)
+
+
+def _kind(hour: int) -> int:
+    return hour % 24 + (24 if hour >= _SATURDAY else 0)
 
 
 def place(bucket: int, width_s: int = BUCKET_S) -> Place:
@@ -83,6 +93,9 @@ class Pool(msgspec.Struct):
     kind_stories: list[float] = msgspec.field(default_factory=lambda: [0.0] * _KINDS)
     kind_flat: list[float] = msgspec.field(default_factory=lambda: [0.0] * _KINDS)
     hours: list[float] = msgspec.field(default_factory=lambda: list(DEFAULT))
+    day: int = -1  # of the week, when the next two were found
+    height: float = 1.0
+    flatter: float = 0.0  # an hour of a kind that was never heard has height x DEFAULT ^ (1 - flatter)
 
     def learn(self, here: Place, stories: float, flat: float) -> None:
         """Add what all topics had in one bucket, and what they would have in a flat week."""
@@ -93,9 +106,34 @@ class Pool(msgspec.Struct):
         self.kind_stories[kind] = shared * self.kind_stories[kind] + stories / DEFAULT[hour]
         self.kind_flat[kind] = shared * self.kind_flat[kind] + flat
         buckets = narrow(self.width_s) * flat
+        self._tell(hour, buckets)
+        if hour // 24 != self.day:
+            self.day = hour // 24
+            self._foretell()
+            for each in range(HOURS):
+                self._tell(each, buckets)
+
+    def _tell(self, hour: int, buckets: float) -> None:
+        """Say how busy an hour is; all topics have so many stories in five minutes of a flat week."""
+        kind, usual = _kind(hour), DEFAULT[hour]
         weight = _DEFAULT_STORIES + _DEFAULT_BUCKETS * buckets
-        of_kind = (self.kind_stories[kind] + weight) / (self.kind_flat[kind] + weight)
+        believed = self.height * usual ** -self.flatter
+        of_kind = (self.kind_stories[kind] + weight * believed) / (self.kind_flat[kind] + weight)
         weight = _KIND_STORIES + _KIND_BUCKETS * buckets
-        self.hours[hour] = (self.stories[hour] + weight * DEFAULT[hour] * of_kind) / (
-            self.flat[hour] + weight
-        )
+        self.hours[hour] = (self.stories[hour] + weight * usual * of_kind) / (self.flat[hour] + weight)
+
+    def _foretell(self) -> None:
+        """Find how much flatter the week is than DEFAULT, by the kinds of hours that were heard.
+
+        The slope of a line through the logarithms of what they had over what DEFAULT said, over those of
+        DEFAULT. The height is such that all of it sums up. A deeper rhythm is not believed before it is
+        heard, since what comes at a weekend would be taken for a burst.
+        """
+        had, would = np.array(self.kind_stories), np.array(self.kind_flat)
+        weights = would * _MOST_WEIGHT / (would + _MOST_WEIGHT)
+        logs = np.log(_OF_KIND)
+        off = weights * (logs - (weights * logs).sum() / max(weights.sum(), _LEAST))
+        slope = (off * np.log((had + 1.0) / (would + 1.0))).sum() / ((off * logs).sum() + _DEPTH_WEIGHT)
+        self.flatter = float(np.clip(-slope, 0.0, 1.0))
+        usual = np.power(_OF_KIND, 1.0 - self.flatter)
+        self.height = float(((had * _OF_KIND).sum() + 1.0) / ((would * usual).sum() + 1.0))

@@ -113,3 +113,12 @@ def test_a_budget_of_the_desk_is_shared_out():
     judge.step(MONDAY, dict.fromkeys("abcd", 1))
     assert 2.0 == judge.threshold_weeks
     assert 1.0 == Judge(3600).threshold_weeks
+
+
+def test_counts_that_know_no_weekends_are_no_alarm():
+    """20 an hour in the mean, day and night, for four weeks: an hour a bin, as exported counts often are."""
+    judge = Judge(3600)
+    counts = np.random.default_rng(5).poisson(20, 4 * 168)
+    said = [judge.step(MONDAY + n * 3600, {"key": int(count)})["key"] for n, count in enumerate(counts)]
+    assert not any(each.alert for each in said)
+    assert np.mean([each.expected for each in said[120:168]]) == pytest.approx(20, rel=0.2)
