@@ -232,7 +232,8 @@ def test_the_first_weekend_is_as_quiet_as_the_nights_before_it_say(depth, foreto
     means = 20 / 12 * np.power(shape, depth)
     friday = 5 * WEEK_BUCKETS // 7
     feed(kept, np.random.default_rng(6).poisson(means[:friday])[:, None])
-    shares = [np.sum(each[120:]) / np.sum(each[:120]) for each in (kept.pool.hours, np.power(DEFAULT, foretold))]
+    shares = [np.sum(each[120:]) / np.sum(each[:120])
+              for each in (kept.pool.hours, np.power(DEFAULT, foretold))]
     assert shares[0] == pytest.approx(shares[1], rel=0.25)
 
 
