@@ -1,15 +1,16 @@
 """Teachers: finished runs whose answers a student learns beside the labels (Hinton et al. 2015)."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from classifier import manifest
 from classifier.network import Network
 
 from . import encoder
@@ -19,6 +20,8 @@ from .data import Example
 from .errors import RecipeError
 from .outputs import outputs
 from .recipe import Recipe
+
+Weights = Mapping[str, Tensor]
 
 
 class Teacher(NamedTuple):
@@ -54,20 +57,24 @@ def recipe_of(artifact: Path) -> Recipe:
 
 
 def read(artifact: Path, topics: Sequence[str]) -> Teacher:
-    """Read a finished run back from its artifact; raises RecipeError where it has other topics.
+    """Read a finished run back from its artifact.
 
     Without its shifts: how frequent topics are in the texts that it was calibrated on is no lesson.
+    Raises RecipeError where it has other topics, ArtifactError where it is damaged or of another version.
     """
-    recipe = recipe_of(artifact)
-    labels = json.loads((artifact / "labels.json").read_bytes())
-    if labels["topics"] != list(topics):
+    recipe, kept = recipe_of(artifact), manifest.read(artifact)
+    if kept.labels.topics != tuple(topics):
         raise RecipeError(f"{recipe.model}: its topics are not those of its student")
     network = encoder.network_of(recipe, len(topics))
     network.load_state_dict({name: weight.float() for name, weight in
                              load_file(artifact / "model.safetensors").items()})
     network.topic_shifts.data.zero_()
-    calibration = json.loads((artifact / "calibration.json").read_bytes())
-    return Teacher(recipe, network, Calibration(**calibration))
+    return Teacher(recipe, network, Calibration(**msgspec.structs.asdict(kept.calibration)))
+
+
+def mean_of(weights: Sequence[Weights]) -> Weights:
+    """Return the mean of weights that began at the same place (Wortsman et al. 2022, model soups)."""
+    return {name: torch.stack([each[name] for each in weights]).mean(0) for name in weights[0]}
 
 
 class Lessons:
@@ -108,10 +115,8 @@ class Lessons:
         return torch.softmax(torch.stack(list(voices)).mean(0) / self._temperature, 1).clone()
 
     def start(self, network: Network) -> None:
-        """Set the weights to the mean of the whole teachers' (Wortsman et al. 2022, model soups)."""
-        network.load_state_dict({
-            name: torch.stack([weights[name] for weights in self._weights]).mean(0)
-            for name in self._weights[0]})
+        """Set the weights to the mean of the whole teachers'."""
+        network.load_state_dict(mean_of(self._weights))
         network.topic_factors.data.fill_(1.0)  # those of the teachers' calibration
 
     def loss(self, network: Network, vectors: Tensor, examples: Sequence[Example]) -> Tensor:

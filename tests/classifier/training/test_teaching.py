@@ -1,6 +1,7 @@
 """A student learns from finished runs what its own labels do not say."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from classifier.errors import ArtifactError
 from classifier.training import train
 from classifier.training.errors import RecipeError
 from classifier.training.recipe import Recipe
@@ -115,6 +117,15 @@ def test_teachers_of_other_topics_or_of_parts_only_are_refused(taught: Taught) -
         read_teacher(teachers_of(path) / "whole", ("Gold", "Legal"))
     with pytest.raises(RecipeError, match="none of its teachers learned from every kind"):
         lessons(taught, "one-set")
+
+
+def test_a_damaged_teacher_is_refused(taught: Taught, tmp_path: Path) -> None:
+    """What it says would be learned without anybody noticing."""
+    _, path = taught
+    damaged = shutil.copytree(teachers_of(path) / "whole", tmp_path / "whole")
+    (damaged / "calibration.json").write_text('{"topic_temperature": 9.0}')
+    with pytest.raises(ArtifactError, match=r"calibration\.json"):
+        read_teacher(damaged, ("Gold", "Legal"))
 
 
 def test_a_teacher_of_another_recipe_is_refused(
