@@ -48,8 +48,6 @@ class Recipe(BaseModel, frozen=True):
     teaches the network to tell the conventions' texts apart. `average` is the decay of the moving
     average of the weights; 0 keeps the last ones. Of what is kept, the weights at the end of the
     first epoch are the share `first_epoch` (Wortsman et al. 2022, robust fine-tuning).
-    `runs` are made one after the other, from the same start but by seeds of their own (`seed`, the next,
-    ...), which order the texts and draw the dropout; their mean is what is kept.
     `teachers` name recipes (files beside this one), which are trained first; what they say is learned
     beside the labels, as `taught` of the loss, at `temperature` (`teaching`). With `start`
     teachers the weights begin at the mean of theirs, else at the pretrained encoder.
@@ -87,7 +85,6 @@ class Recipe(BaseModel, frozen=True):
     clip: float = Field(default=1.0, gt=0)
     average: float = Field(default=0.0, ge=0, lt=1)
     first_epoch: float = Field(default=0.0, ge=0, lt=1)
-    runs: int = Field(default=1, ge=1)
     teachers: tuple[str, ...] = ()
     taught: float = Field(default=0.5, gt=0, le=1)
     temperature: float = Field(default=2.0, ge=1)

@@ -100,14 +100,8 @@ def _train(recipe: Recipe, folder: Path, out: Path, teachers: Sequence[Path], tr
                              lambda tried, path, heed: learn(tried, given, tokenizer, path, lessons, heed)[1])
 
     # encoder, two heads, loop
-    checkpoints = [out.with_name(f"{out.name}.checkpoint{'' if k == 0 else k + 1}")
-                   for k in range(recipe.runs)]
-    nets = [learn(recipe.model_copy(update={"seed": recipe.seed + k}), given, tokenizer, checkpoint,
-                  lessons, stop_at=stop_at)[0] for k, checkpoint in enumerate(checkpoints)]
-    net = nets[0]
-    net.load_state_dict(teaching.mean_of([each.state_dict() for each in nets]))
-    best = evaluate.validation_score(net, given.parts.validation,
-                                     Collator(tokenizer, given.topics, recipe.max_length, recipe))
+    checkpoint = out.with_name(f"{out.name}.checkpoint")
+    net, best = learn(recipe, given, tokenizer, checkpoint, lessons, stop_at=stop_at)
     seconds = clock() - started
     if recipe.feed_forward:
         log.info("training.narrowing", channels=recipe.feed_forward)
@@ -119,8 +113,7 @@ def _train(recipe: Recipe, folder: Path, out: Path, teachers: Sequence[Path], tr
     # calibrate, evaluate, export, manifest
     facts = {"validation_score": round(best, 4), "seconds": round(seconds)}
     metrics = finish(net, tokenizer, recipe, given, out, facts=facts)
-    for checkpoint in checkpoints:
-        checkpoint.unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
     return metrics
 
 

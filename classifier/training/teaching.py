@@ -1,6 +1,6 @@
 """Teachers: finished runs whose answers a student learns beside the labels (Hinton et al. 2015)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +20,6 @@ from .data import Example
 from .errors import RecipeError
 from .outputs import outputs
 from .recipe import Recipe
-
-Weights = Mapping[str, Tensor]
 
 
 class Teacher(NamedTuple):
@@ -72,11 +70,6 @@ def read(artifact: Path, topics: Sequence[str]) -> Teacher:
     return Teacher(recipe, network, Calibration(**msgspec.structs.asdict(kept.calibration)))
 
 
-def mean_of(weights: Sequence[Weights]) -> Weights:
-    """Return the mean of weights that began at the same place (Wortsman et al. 2022, model soups)."""
-    return {name: torch.stack([each[name] for each in weights]).mean(0) for name in weights[0]}
-
-
 class Lessons:
     """What teachers say of the training texts, softened: likelihoods, by every kind's convention.
 
@@ -115,8 +108,10 @@ class Lessons:
         return torch.softmax(torch.stack(list(voices)).mean(0) / self._temperature, 1).clone()
 
     def start(self, network: Network) -> None:
-        """Set the weights to the mean of the whole teachers'."""
-        network.load_state_dict(mean_of(self._weights))
+        """Set the weights to the mean of the whole teachers' (Wortsman et al. 2022, model soups)."""
+        network.load_state_dict({
+            name: torch.stack([weights[name] for weights in self._weights]).mean(0)
+            for name in self._weights[0]})
         network.topic_factors.data.fill_(1.0)  # those of the teachers' calibration
 
     def loss(self, network: Network, vectors: Tensor, examples: Sequence[Example]) -> Tensor:

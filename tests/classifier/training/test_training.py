@@ -101,20 +101,6 @@ def test_another_seed_gives_other_weights(
     assert not first["topic_head.weight"].equal(second["topic_head.weight"])
 
 
-def test_of_several_runs_the_mean_of_their_weights_is_kept(
-        recipe: Make, as_toml: AsToml, folder: Path, tmp_path: Path) -> None:
-    """Each begins at the same place and has a seed of its own."""
-    quick = {"epochs": 1, "baselines": False, "evaluate_on": []}
-    for name, changes in {"one": {"seed": 4}, "other": {"seed": 5}, "both": {"seed": 4, "runs": 2}}.items():
-        path = as_toml(recipe(**quick, **changes), tmp_path / f"{name}.toml")
-        train(path, folder, tmp_path / name)
-    one, other, both = (load_file(tmp_path / name / "model.safetensors")["topic_head.weight"].float()
-                        for name in ("one", "other", "both"))
-    assert not one.equal(other)
-    torch.testing.assert_close(both, (one + other) / 2, rtol=0.0, atol=1e-3)
-    assert [] == list(tmp_path.glob("*.checkpoint*"))
-
-
 def test_what_is_kept_is_the_moving_average_of_the_weights(
         recipe: Make, as_toml: AsToml, folder: Path, tmp_path: Path) -> None:
     """With decay d: a1 = w1, then a = d a + (1 - d) w."""
