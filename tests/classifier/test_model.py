@@ -139,6 +139,18 @@ def test_torch_and_onnxruntime_agree(tiny_artifact, tiny_model):
             assert ours.truncated == theirs.truncated
 
 
+def test_cuda_agrees_with_the_processor(tiny_artifact, tiny_model):
+    """bfloat16 in the encoder moves a probability by a few hundredths at most."""
+    if not torch.cuda.is_available():
+        pytest.skip("this machine has no CUDA device")
+    texts = [*ODD, "shares fall", "the bank kept its rate", " ".join(tiny.WORDS * 4)] * 50
+    with load(tiny_artifact, "torch-cuda") as cuda_model:
+        for ours, theirs in zip(tiny_model.score(texts), cuda_model.score(texts), strict=True):
+            assert list(ours.topics.values()) == pytest.approx(list(theirs.topics.values()), abs=0.05)
+            assert list(ours.sentiments.values()) == pytest.approx(
+                list(theirs.sentiments.values()), abs=0.05)
+
+
 def test_cuda_is_refused_where_there_is_none(tiny_artifact):
     """With a hint, and never by falling back in silence."""
     if torch.cuda.is_available():
