@@ -1,21 +1,16 @@
 """What is normal for each key: level x shape, learned as it goes, in constant memory.
 
-A key's shape is the pooled one, tilted: its nights may be quieter or less quiet, and so may its weekends.
-That takes days to learn where its own 168 hours, which then outweigh it, take months.
-
 The level forgets with a half-life of three days, a key's own hours with eight weeks. What is learned
 from a bucket is weighed by how sure the filter is that it was an ordinary one, and counts far above
 are cut first; after two days of doubt the new volume is the normal one.
 Functions over all keys at once: each works on the rows of `state.ROW` element by element.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from .keys import DAY_S, WEEK_S
-from .shape import HOUR_S, HOURS, SATURDAY, Place, Pool, forgetting, narrow
+from .shape import Place, Pool, forgetting, narrow
 from .state import Rows
 
 _LEVEL_HALF_S = 3 * DAY_S
@@ -28,10 +23,6 @@ _ROUGH_S = 2 * DAY_S  # before, cutting would hold a fast key down
 _DOUBT_S = 2 * DAY_S  # a surge of two days is the new normal
 _LEAST_WEIGHT = 0.03
 _ORDINARY = 0.5
-# A tilt's: stories an hour says at most, what holds it at none, and how far it goes a day, and in all.
-_UPS, _RIDGES = 10.0, np.array([1.0, 16.0, 8.0])
-_STEPS, _LONGEST, _FARTHEST, _LEAST = 3, 0.5, 3.0, 1e-9
-_WEEKEND = np.arange(HOURS) >= SATURDAY
 _SATURATED = 4.0  # stories a bucket from which a key says no more of the pooled shape
 
 Floats = NDArray[np.float64]
@@ -48,42 +39,13 @@ def mean(rows: Rows, levels: Floats, here: Place, pool: Pool) -> Floats:
     """Stories that are normal in the bucket at this place of the week."""
     weeks = narrow(pool.width_s)
     weight = np.clip(_OWN_STORIES / levels, _OWN_BUCKETS_MIN * weeks, _OWN_BUCKETS_MAX * weeks)
-    low, high = (_hour(rows, at, weight, pool) for at in (here.low, here.high))
+    low, high = (_hour(rows, at, weight, pool.hours[at]) for at in (here.low, here.high))
     return np.maximum(levels * (low + (high - low) * here.part), 1e-6)
 
 
-def _hour(rows: Rows, hour: int, weight: Floats, pool: Pool) -> Floats:
+def _hour(rows: Rows, hour: int, weight: Floats, pooled: float) -> Floats:
     seen, visits = rows["seen"][:, hour], rows["visits"][:, hour]
-    tilt, pooled = rows["tilt"].astype(np.float64), pool.hours[hour]
-    off = tilt[:, 0] + tilt[:, 1] * math.log(pooled) + tilt[:, 2] * _WEEKEND[hour]
-    return np.asarray((seen + weight * pooled * np.exp(off)) / (visits + weight))
-
-
-def lean(rows: Rows, levels: Floats, pool: Pool) -> None:
-    """Learn once a day how each key's rhythm is tilted against the pooled one.
-
-    A Poisson regression of what its hours had on a constant, the logarithm of the pooled shape and the
-    weekend, with ridges (Newton's method, from where it was). However many stories an hour has, they say
-    no more than `_UPS`, since ups and downs last for hours.
-    """
-    due = np.flatnonzero(rows["known"] % max(DAY_S // pool.width_s, 1) == 0)
-    if not len(due):
-        return
-    signs = np.stack([np.ones(HOURS), np.log(pool.hours), _WEEKEND])
-    visits = rows["visits"][due].astype(np.float64)
-    stories = rows["seen"][due] * levels[due, None]
-    pooled = visits * np.array(pool.hours) * levels[due, None]
-    most = visits * _UPS * min(pool.width_s / HOUR_S, 1.0)
-    tilt = rows["tilt"][due].astype(np.float64)
-    for _ in range(_STEPS):
-        usual = pooled * np.exp(sum(tilt[:, [k]] * sign for k, sign in enumerate(signs)))
-        share = most / np.maximum(usual + most, _LEAST)
-        slope = np.stack([(share * (stories - usual) * sign).sum(1) for sign in signs], 1)
-        curve = np.stack([(share * usual * one * other).sum(1) for one in signs for other in signs], 1)
-        system = curve.reshape(-1, len(signs), len(signs)) + np.diag(_RIDGES)
-        step = np.linalg.solve(system, (slope - tilt * _RIDGES)[:, :, None])[:, :, 0]
-        tilt += np.clip(step, -_LONGEST, _LONGEST)
-    rows["tilt"][due] = np.clip(tilt, -_FARTHEST, _FARTHEST)
+    return np.asarray((seen + weight * pooled) / (visits + weight))
 
 
 def learn(

@@ -145,7 +145,6 @@ class Detectors:
             rows, here, self.width_s, counts[seen].astype(np.float64), means[seen], levels[seen],
             normal[seen], self.coverage,
         )  # fmt: skip
-        baseline.lean(rows, levels[seen], self.pool)
         self.rows[seen] = rows
         teachers = pooled[seen]
         if teachers.any():

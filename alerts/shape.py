@@ -36,8 +36,8 @@ _DEFAULT_STORIES, _KIND_STORIES = 2.0, 44.0
 # Where news is frequent, stories say little, since ups and downs last for hours: in buckets, too.
 _DEFAULT_BUCKETS, _KIND_BUCKETS = 2.0, 12.0
 _KINDS = 48  # 24 hours of a working day, 24 of a weekend
-SATURDAY = 120
-_OF_KIND = DEFAULT[:24] + DEFAULT[SATURDAY:SATURDAY + 24]
+_SATURDAY = 120
+_OF_KIND = DEFAULT[:24] + DEFAULT[_SATURDAY:_SATURDAY + 24]
 # What makes a depth other than DEFAULT's believed, and the most that one kind's stories say of it: ups and
 # downs that last for hours leave a tenth of its square.
 _DEPTH_WEIGHT, _MOST_WEIGHT, _LEAST = 4.0, 10.0, 1e-9
@@ -58,7 +58,7 @@ class Place(NamedTuple):
 
 
 def _kind(hour: int) -> int:
-    return hour % 24 + (24 if hour >= SATURDAY else 0)
+    return hour % 24 + (24 if hour >= _SATURDAY else 0)
 
 
 def place(bucket: int, width_s: int = BUCKET_S) -> Place:

@@ -9,12 +9,11 @@ from .burst import BELIEF, prior
 from .likelihood import WORLDS
 from .shape import HOURS
 
-LAYOUT = 5  # of ROW: another layout cannot be read, and such a key starts anew
+LAYOUT = 4  # of ROW: another layout cannot be read, and such a key starts anew
 RING = 72  # buckets
 DAY_HOURS = 25  # the present one and the 24 before it
 
-# `tilt`: how a key's rhythm differs from the pooled one (`baseline.lean`). `size`: of a count relative to
-# its key's usual deviation; `peaks`: the largest of each hour's.
+# `size`: of a count relative to its key's usual deviation; `peaks`: the largest of each hour's.
 ROW = np.dtype([
     ("layout", np.int64),
     ("known", np.int64),  # buckets that were watched
@@ -33,7 +32,6 @@ ROW = np.dtype([
     ("means", np.float32, RING),
     ("seen", np.float32, HOURS),
     ("visits", np.float32, HOURS),
-    ("tilt", np.float32, 3),
     ("belief", np.float32, BELIEF),
 ])
 

@@ -116,12 +116,9 @@ def test_a_budget_of_the_desk_is_shared_out():
 
 
 def test_counts_that_know_no_weekends_are_no_alarm():
-    """20 an hour in the mean, day and night, for four weeks: an hour a bin, as exported counts often are.
-
-    Once a week is what is promised; before the nights said anything of the weekends it was 76 hours.
-    """
+    """20 an hour in the mean, day and night, for four weeks: an hour a bin, as exported counts often are."""
     judge = Judge(3600)
     counts = np.random.default_rng(5).poisson(20, 4 * 168)
     said = [judge.step(MONDAY + n * 3600, {"key": int(count)})["key"] for n, count in enumerate(counts)]
-    assert sum(each.alert for each in said) <= 4
+    assert not any(each.alert for each in said)
     assert np.mean([each.expected for each in said[120:168]]) == pytest.approx(20, rel=0.2)

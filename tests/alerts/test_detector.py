@@ -237,23 +237,6 @@ def test_the_first_weekend_is_as_quiet_as_the_nights_before_it_say(depth, foreto
     assert shares[0] == pytest.approx(shares[1], rel=0.25)
 
 
-@pytest.mark.parametrize(("nights", "weekends"), [(0.0, 0.0), (1.0, 0.0), (1.5, 1.5)])
-def test_a_rhythm_of_its_own_is_no_surprise_among_newswires(nights, weekends):
-    """Seven topics as a newswire has them, and one that knows no weekends, or deeper nights: 20 an hour.
-
-    The first week is for learning; in the next three each key may alarm about once a week.
-    """
-    counts = newswire(4, 20.0, keys=8)
-    hours = np.array([place(MONDAY + n * BUCKET_S).hour for n in range(len(counts))])
-    weekday = np.array(DEFAULT[:24])[hours % 24]
-    own = weekday**nights * np.where(hours < 120, 1.0, 0.25**weekends)
-    counts[:, 7] = np.random.default_rng(8).poisson(20 / 12 * own / own.mean())
-    loud = feed(detectors(8), counts)[WEEK_BUCKETS:] >= 1.0
-    opened = (np.diff(loud.astype(int), axis=0) > 0).sum(0)
-    assert opened[7] <= 2
-    assert opened[:7].mean() <= 4
-
-
 def test_the_world_is_learned():
     """What a key's own ups and downs were tells a wild one from a calm one."""
     found = {}
