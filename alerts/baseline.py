@@ -9,6 +9,7 @@ Functions over all keys at once: each works on the rows of `state.ROW` element b
 import numpy as np
 from numpy.typing import NDArray
 
+from . import rhythm
 from .keys import DAY_S, WEEK_S
 from .shape import Place, Pool, forgetting, narrow
 from .state import Rows
@@ -16,7 +17,7 @@ from .state import Rows
 _LEVEL_HALF_S = 3 * DAY_S
 _LEVEL_STORIES = 0.5
 _LEVEL_PRIOR_S = 3600.0
-_OWN_STORIES = 6.0  # stories that a key's own hour must show before it outweighs the pool
+_OWN_STORIES = 12.0  # stories that a key's own hour must show before it outweighs the pool
 _OWN_BUCKETS_MIN, _OWN_BUCKETS_MAX = 60.0, 600.0
 _FIRST_S = DAY_S / 2  # of a flat week, before hours are learned
 _ROUGH_S = 2 * DAY_S  # before, cutting would hold a fast key down
@@ -39,13 +40,15 @@ def mean(rows: Rows, levels: Floats, here: Place, pool: Pool) -> Floats:
     """Stories that are normal in the bucket at this place of the week."""
     weeks = narrow(pool.width_s)
     weight = np.clip(_OWN_STORIES / levels, _OWN_BUCKETS_MIN * weeks, _OWN_BUCKETS_MAX * weeks)
-    low, high = (_hour(rows, at, weight, pool.hours[at]) for at in (here.low, here.high))
+    shared = rhythm.rhythms(pool)
+    low, high = (_hour(rows, at, weight, shared) for at in (here.low, here.high))
     return np.maximum(levels * (low + (high - low) * here.part), 1e-6)
 
 
-def _hour(rows: Rows, hour: int, weight: Floats, pooled: float) -> Floats:
+def _hour(rows: Rows, hour: int, weight: Floats, shared: Floats) -> Floats:
     seen, visits = rows["seen"][:, hour], rows["visits"][:, hour]
-    return np.asarray((seen + weight * pooled) / (visits + weight))
+    believed = rhythm.hour_of_week(rows, shared, hour)
+    return np.asarray((seen + weight * believed) / (visits + weight))
 
 
 def learn(

@@ -8,7 +8,7 @@ learns from them). What a surprise leads to is decided in `surge`.
 import numpy as np
 from numpy.typing import NDArray
 
-from . import baseline, state
+from . import baseline, rhythm, state
 from .burst import Filter, Said
 from .calendar import EVERY_WEEK_ALIKE, Calendar
 from .keys import DAY_S, MAX_WEEKS, WEEK_S
@@ -145,6 +145,7 @@ class Detectors:
             rows, here, self.width_s, counts[seen].astype(np.float64), means[seen], levels[seen],
             normal[seen], self.coverage,
         )  # fmt: skip
+        rhythm.choose(rows, levels[seen], self.pool)
         self.rows[seen] = rows
         teachers = pooled[seen]
         if teachers.any():

@@ -9,11 +9,17 @@ from .burst import BELIEF, prior
 from .likelihood import WORLDS
 from .shape import HOURS
 
-LAYOUT = 4  # of ROW: another layout cannot be read, and such a key starts anew
+LAYOUT = 5  # of ROW: another layout cannot be read, and such a key starts anew
 RING = 72  # buckets
 DAY_HOURS = 25  # the present one and the 24 before it
 
-# `size`: of a count relative to its key's usual deviation; `peaks`: the largest of each hour's.
+# The rhythms that a key may have, as powers of how its days differ in their hours and the week in its
+# days from the shared one's (0: not at all), and how likely each is beforehand.
+RHYTHMS = tuple((nights, weekends) for nights in (1.0, 0.5, 0.0) for weekends in (1.0, 0.5, 0.0))
+RHYTHMS_PRIOR = (0.9, 0.01, 0.01, 0.01, 0.02, 0.01, 0.01, 0.01, 0.02)
+
+# `rhythm`: how likely each is. `size`: of a count relative to its key's usual deviation; `peaks`: the
+# largest of each hour's.
 ROW = np.dtype([
     ("layout", np.int64),
     ("known", np.int64),  # buckets that were watched
@@ -32,6 +38,7 @@ ROW = np.dtype([
     ("means", np.float32, RING),
     ("seen", np.float32, HOURS),
     ("visits", np.float32, HOURS),
+    ("rhythm", np.float32, len(RHYTHMS)),
     ("belief", np.float32, BELIEF),
 ])
 
@@ -43,6 +50,7 @@ def fresh(count: int) -> Rows:
     rows = np.zeros(count, ROW)
     rows["layout"] = LAYOUT
     rows["belief"] = prior()
+    rows["rhythm"] = RHYTHMS_PRIOR
     return rows
 
 
