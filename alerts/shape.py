@@ -1,9 +1,9 @@
 """The rhythm of the week: how much busier than average each hour is, Monday 00h UTC first.
 
-One pooled shape is learned from all topics, and every key's own hours are shrunk towards it: a
-topic with a story a day could never learn 168 hours by itself. The pooled shape in turn starts
-from a newswire's, first learns hours of working days and of weekends, then all hours. Where the hours that
-were heard rise and fall less than a newswire's, those that were not are believed to, too.
+One pooled shape is learned from all topics, and every key's own hours are shrunk towards it, or towards
+a flatter one (`rhythm`): a topic with a story a day could never learn 168 hours by itself. The pooled shape
+in turn starts from a newswire's, first learns hours of working days and of weekends, then all hours. Where
+the hours that were heard rise and fall less than a newswire's, those that were not are believed to, too.
 """
 
 import math
