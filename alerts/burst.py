@@ -25,6 +25,8 @@ _BETWEEN_BURSTS_S = 40 * 3600.0
 _BETWEEN_QUIET_DAYS_S, _QUIET_S = 20 * 86_400.0, 200 * 300.0
 _MOST_TURNED = 0.5  # in wider buckets more than one of the coins is turned
 _TELLING = 64.0  # from here on a mean is told from others by its ratio to the count alone
+# One bucket of a burst in 300 has any count, evenly by its logarithm: what no factor foretells is no calm.
+_ANY, _BEYOND = 0.003 / math.log(1e4), 8.0
 _FORGET = np.float32(1e-5)  # a bucket's share of belief that begins anew: worlds may change
 
 Belief = NDArray[np.float32]
@@ -159,5 +161,9 @@ def _fit(
     flat = TABLE.values.reshape(-1)
     low = flat[columns]
     fit: Belief = low + (flat[columns + 1] - low) * part
+    huge = np.flatnonzero((counts > _BEYOND * means) & (counts > 1))
+    if len(huge):
+        of_any_size = np.log(_ANY / (shown[huge] + 1.0)).astype(np.float32).reshape(-1, 1, 1, 1)
+        fit[huge, :, 2:] = np.logaddexp(fit[huge, :, 2:], of_any_size)
     fit -= fit.max((1, 2, 3), keepdims=True)
     return np.exp(fit, out=fit)

@@ -54,7 +54,7 @@ WORLDS = (
     World(11, 3 * 3600.0, 1.3, 0.1),
     World(11, 6 * 3600.0, 2.5, 0.4),
 )
-_CLUMPS = np.arange(3, 27)  # copies in one: geometric from 3, with mean 7
+_CLUMPS = np.arange(3, 41)  # copies in one: geometric from 3, with mean 7
 _CLUMP_SHARES = 0.8 ** (_CLUMPS - 3.0) / (0.8 ** (_CLUMPS - 3.0)).sum()
 _CLUMP_RATE = 0.015  # clumps an hour are this times the root of the stories an hour, day and night
 MOST_CLUMPS = 0.2  # a bucket's chance of one, at most

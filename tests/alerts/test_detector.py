@@ -165,6 +165,20 @@ def test_a_clump_of_copies_is_no_surge():
     assert clump.max() < surge.max()
 
 
+@pytest.mark.parametrize("per_hour", [0.05, 0.3, 2.0, 20.0])
+def test_more_than_any_factor_or_clump_explains_is_a_surge(per_hour):
+    """A hundred at once, on a key that is nearly never named too; and a thousand are no less of one."""
+    kept = detectors()
+    feed(kept, newswire(3, per_hour, seed=2))
+    feed(kept, [[0]], 3 * WEEK_BUCKETS)
+    before, bucket = kept.rows.copy(), MONDAY + (3 * WEEK_BUCKETS + 1) * BUCKET_S
+    kept.step(bucket, np.array([0]), np.ones(1, bool), np.ones(1, bool))
+    some = np.array([5, 100, 1000])
+    few, many, most = kept.if_counted(before, kept.rows, bucket, some)["weeks"]
+    assert few < 4
+    assert 1000 < many <= most
+
+
 def test_a_spike_is_hardly_learned():
     """Two hours of fifty times the normal volume move the level by less than a half."""
     kept = detectors()

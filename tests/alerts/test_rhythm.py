@@ -43,7 +43,7 @@ def test_a_key_beside_others_finds_its_rhythm_within_two_weeks(which):
 
 
 def test_a_coin_among_companies_is_not_loud_at_weekends():
-    """No rhythm at all beside a newswire's, from the first weekend on (before, 69 hours of these four weeks)."""
+    """No rhythm at all beside a newswire's, from the first weekend on (before, 69 hours in four weeks)."""
     said, _rows = beside_others((0.0, 0.0), 4)
     assert [int((week >= 1.0).sum()) for week in said.reshape(4, -1)] == [0, 0, 0, 0]
 
