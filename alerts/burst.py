@@ -1,8 +1,9 @@
 """Is a key in a burst? A Bayes filter over what cannot be seen: a hidden Markov model.
 
-Hidden are the burst (none; a quiet day; 2, 3.5 or 8 times the normal, short or long), the slow ups and
-downs of volume that are no burst (an Ehrenfest chain on nine points: an autoregression with binomial
-weights), and which of six worlds the key lives in, by which it learns its own restlessness.
+Hidden are the burst (none; a quiet day; 2, 3.5 or 8 times the normal, and now and then any count at all,
+short or long), the slow ups and downs of volume that are no burst (an Ehrenfest chain on nine points: an
+autoregression with binomial weights), and which of six worlds the key lives in, by which it learns its own
+restlessness.
 After each bucket the belief is what all buckets so far say. A belief is an array
 [keys, worlds, states, levels] of float32 that sums to one per key; the same key gets the same bits
 whatever other keys are beside it.
@@ -161,9 +162,9 @@ def _fit(
     flat = TABLE.values.reshape(-1)
     low = flat[columns]
     fit: Belief = low + (flat[columns + 1] - low) * part
-    huge = np.flatnonzero((counts > _BEYOND * means) & (counts > 1))
-    if len(huge):
-        of_any_size = np.log(_ANY / (shown[huge] + 1.0)).astype(np.float32).reshape(-1, 1, 1, 1)
-        fit[huge, :, 2:] = np.logaddexp(fit[huge, :, 2:], of_any_size)
+    beyond = np.flatnonzero((counts > _BEYOND * means) & (counts > 1))
+    if len(beyond):
+        of_any_size = np.log(_ANY / (shown[beyond] + 1.0)).astype(np.float32).reshape(-1, 1, 1, 1)
+        fit[beyond, :, 2:] = np.logaddexp(fit[beyond, :, 2:], of_any_size)
     fit -= fit.max((1, 2, 3), keepdims=True)
     return np.exp(fit, out=fit)
